@@ -30,8 +30,9 @@ Pictures = NDArray[np.uint8]
 SIDE = 128
 COUNT_WEIGHTS = (0.4, 0.4, 0.2)  # one, two, three characters in a panel
 INK_SHARE = 0.2
-SAME_INK = 0.85  # how often a reference is ink when its panel is, and colour when it is
+SAME_INK = 0.95  # how often a reference is ink when its panel is, and colour when it is
 JITTER = 0.08  # of the box's side, each way
+MASKED_SHARE = 0.5  # crops without their surroundings, as a segmenter cuts them out
 LEAST_HEAD = 0.004  # of the panel's area; with less of its head in sight nobody could be told
 PASSING_SHARE = 0.2  # captions that mention expression and pose, which say nothing of who it is
 
@@ -74,7 +75,8 @@ def draw_cast(seed: int, views: int = 1) -> list[Character]:
         picture = Image.fromarray(render(scene))
         for index, truth in enumerate(ground_truth(scene)):
             if truth.head.area > LEAST_HEAD:
-                crops[index].append(np.asarray(panel_crop(picture, truth.box, rng)))
+                seen = cut_free(picture, truth.mask, rng) if rng.random() < MASKED_SHARE else picture
+                crops[index].append(np.asarray(panel_crop(seen, truth.box, rng)))
             toned = ink if rng.random() < SAME_INK else not ink
             references[index].append(reference(cast[index], rng, SIDE, ink=toned))
     return [
@@ -82,6 +84,14 @@ def draw_cast(seed: int, views: int = 1) -> list[Character]:
         for alone, found, about in zip(references, crops, attributes, strict=True)
         if len(found) == views
     ]
+
+
+def cut_free(picture: Image.Image, mask: NDArray[np.bool_], rng: random.Random) -> Image.Image:
+    """The figure of a mask on white, with the edge where a segmenter might have put it."""
+    edge = Image.fromarray(mask.astype(np.uint8) * 255)
+    grow = rng.choice((ImageFilter.MaxFilter(3), ImageFilter.MaxFilter(5), ImageFilter.MinFilter(3), None))
+    edge = edge.filter(grow) if grow else edge
+    return Image.composite(picture, Image.new("RGB", picture.size, "white"), edge)
 
 
 def panel_crop(picture: Image.Image, box: Box, rng: random.Random) -> Image.Image:

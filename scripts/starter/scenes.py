@@ -103,7 +103,7 @@ class Scenes:
         for i, (tall, wide) in enumerate(shapes):
             cells[i, :, : tall * wide] = region_cells(box[i : i + 1], tall, wide)[0]
             faces = region_cells(head[i : i + 1], tall, wide)[0].any(0) & (head[i, :, 2].max() > 0)
-            weight[i, : tall * wide] = 1.0 + 1.0 * faces
+            weight[i, : tall * wide] = 1.0 + 3.0 * faces
         rotary = [self.rotary[tall, wide, count] for tall, wide in shapes]
         packed = {
             "latents": torch.stack(latents).float(),

@@ -35,7 +35,7 @@ ADAM = (
     "norm1.linear", "norm1_context.linear", "norm.linear", "norm_out",
 )  # fmt: skip
 BATCH = {1: 56, 2: 40, 3: 28}
-SHARE = {1: 0.5, 2: 0.36, 3: 0.14}
+SHARE = {1: 0.4, 2: 0.42, 3: 0.18}
 
 
 def learning_rate(base: float, step: int, fraction: float) -> float:
