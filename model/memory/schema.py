@@ -31,6 +31,69 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # The chronicle: what each story's panels left to remember, who knows of it, and how it is found again.
+    (
+        """
+        CREATE TABLE stories (
+            slug TEXT PRIMARY KEY NOT NULL,
+            title TEXT NOT NULL,
+            chapter INTEGER NOT NULL UNIQUE
+        )
+        """,
+        """
+        CREATE TABLE memories (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            key TEXT NOT NULL UNIQUE,
+            digest TEXT NOT NULL,
+            story TEXT NOT NULL,
+            page INTEGER NOT NULL,
+            panel INTEGER NOT NULL,
+            present TEXT NOT NULL,
+            told TEXT NOT NULL,
+            importance REAL NOT NULL CHECK (importance BETWEEN 0 AND 1),
+            created REAL NOT NULL,
+            next_session INTEGER NOT NULL CHECK (next_session IN (0, 1))
+        )
+        """,
+        """
+        CREATE TABLE passages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            speaker TEXT NOT NULL,
+            text TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX passages_of_memory ON passages (memory)",
+        """
+        CREATE TABLE knowers (
+            name TEXT NOT NULL,
+            passage INTEGER NOT NULL REFERENCES passages (id) ON DELETE CASCADE,
+            PRIMARY KEY (name, passage)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX knowers_of_passage ON knowers (passage)",
+        """
+        CREATE TABLE passage_vectors (
+            passage INTEGER NOT NULL REFERENCES passages (id) ON DELETE CASCADE,
+            space TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (passage, space)
+        )
+        """,
+        "CREATE VIRTUAL TABLE passage_words USING fts5 (words, tokenize = 'porter unicode61')",
+        """
+        CREATE TRIGGER passage_words_go AFTER DELETE ON passages BEGIN
+            DELETE FROM passage_words WHERE rowid = old.id;
+        END
+        """,
+        """
+        CREATE TABLE names (
+            alias TEXT PRIMARY KEY NOT NULL,
+            name TEXT NOT NULL
+        )
+        """,
+    ),
 )
 
 
