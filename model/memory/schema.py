@@ -61,7 +61,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
             kind TEXT NOT NULL,
             speaker TEXT NOT NULL,
-            text TEXT NOT NULL
+            text TEXT NOT NULL,
+            context TEXT NOT NULL
         )
         """,
         "CREATE INDEX passages_of_memory ON passages (memory)",
@@ -81,7 +82,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (passage, space)
         )
         """,
-        "CREATE VIRTUAL TABLE passage_words USING fts5 (words, tokenize = 'porter unicode61')",
+        "CREATE VIRTUAL TABLE passage_words USING fts5 (words, context, tokenize = 'porter unicode61')",
         """
         CREATE TRIGGER passage_words_go AFTER DELETE ON passages BEGIN
             DELETE FROM passage_words WHERE rowid = old.id;
