@@ -163,6 +163,19 @@ class PanelCache:
                 kept.append(_record(row))
         return tuple(kept)
 
+    def note(self, key: str, facts: Mapping[str, object]) -> None:
+        """Add facts to a kept panel's params, replacing those of the same names; no panel, no change.
+
+        Raises:
+            ValueError: `facts` hold NaN or an infinity.
+            StorageError: the disk refuses.
+        """
+        with self._library.writing() as connection:
+            row = self._row(key)
+            if row is not None:
+                params = json.dumps({**_record(row).params, **facts}, allow_nan=False, sort_keys=True)
+                connection.execute("UPDATE panels SET params = ? WHERE key = ?", (params, key))
+
     def keys(self) -> tuple[str, ...]:
         """Every key, least recently used first."""
         return tuple(

@@ -1,0 +1,297 @@
+"""The chronicle: the story's long-term memory, in the library.
+
+In: memories of accepted panels, or added by hand. Out: what a character recalls of them, which is only what it
+was there for or was told. What `keep` and `keep_story` have returned from survives kill -9. The same panel of
+the same story is one memory, however often it is kept.
+Knows nothing of plans, prompts or models; the text encoder is handed in.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from model.memory.library import Library
+from model.memory.memories import (
+    END_OF_STORY,
+    Memory,
+    NewMemory,
+    Passage,
+    Place,
+    Receipt,
+    Recollection,
+    TextEncoder,
+)
+from model.memory.names import known_names, learn, resolved
+from model.memory.ngrams import NgramEncoder
+from model.memory.recall import Asked, recall
+from model.memory.words import fold, tokens
+
+_log = logging.getLogger(__name__)
+
+K = 4
+TOKENS = 160
+
+
+class Chronicle:
+    """The memories of one library, as one session sees them: what was kept with `next_session` after this was
+    made is not recalled by it."""
+
+    def __init__(self, library: Library, encoder: TextEncoder | None = None) -> None:
+        """Args:
+        encoder: of meaning; without one, hashed pieces of words.
+        """
+        self._library = library
+        self._encoder: TextEncoder = encoder or NgramEncoder()
+        self._newest: int = library.rows("SELECT coalesce(max(id), 0) AS id FROM memories")[0]["id"]
+
+    def keep(self, memory: NewMemory) -> Receipt:
+        """Keep one memory; on disk when this returns. One with the same key is replaced.
+
+        Raises:
+            ValueError: it has no text, or its importance is not within 0 to 1.
+            StorageError: the disk refuses; nothing has changed then.
+        """
+        _check(memory)
+        with self._library.writing() as connection:
+            outcome = _write(connection, memory)
+        receipt = Receipt(**{outcome: (memory.key,)})
+        _tell(receipt)
+        return receipt
+
+    def keep_story(
+        self,
+        slug: str,
+        title: str,
+        memories: Sequence[NewMemory],
+        *,
+        panels: Collection[str],
+        cast: Mapping[str, Collection[str]],
+    ) -> Receipt:
+        """Keep what the accepted panels of one run left, all or nothing; learn the names of its cast.
+
+        Args:
+            memories: keyed `<slug>/<panel id>`.
+            panels: keys of every panel that the story has now; memories of other panels of it are removed.
+            cast: name → aliases.
+        Raises:
+            ValueError, StorageError: as `keep`.
+        """
+        for memory in memories:
+            _check(memory)
+        done: dict[str, list[str]] = {"stored": [], "replaced": [], "unchanged": [], "removed": []}
+        with self._library.writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO stories (slug, title, chapter)"
+                " SELECT ?, ?, coalesce(max(chapter), 0) + 1 FROM stories",
+                (slug, title),
+            )
+            learn(connection, cast)
+            rows = connection.execute(
+                "SELECT key FROM memories WHERE story = ? AND page < ? ORDER BY key", (slug, END_OF_STORY)
+            )
+            for key in [row["key"] for row in rows if row["key"] not in panels]:
+                connection.execute("DELETE FROM memories WHERE key = ?", (key,))
+                done["removed"].append(key)
+            for memory in memories:
+                done[_write(connection, memory)].append(memory.key)
+        receipt = Receipt(**{outcome: tuple(keys) for outcome, keys in done.items()})
+        _tell(receipt)
+        return receipt
+
+    def chapter(self, slug: str) -> int:
+        """The story's number in the order of first runs; for a story that was never run, the next one."""
+        rows = self._library.rows(
+            "SELECT coalesce((SELECT chapter FROM stories WHERE slug = ?),"
+            " (SELECT coalesce(max(chapter), 0) + 1 FROM stories)) AS chapter",
+            (slug,),
+        )
+        return rows[0]["chapter"]
+
+    def resolve(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Each name once, folded, aliases followed."""
+        return resolved(names, known_names(self._library))
+
+    def recall(
+        self,
+        query: str,
+        *,
+        who: str | None = None,
+        present: Collection[str] = (),
+        before: Place | None = None,
+        k: int = K,
+        tokens: int = TOKENS,
+    ) -> tuple[Recollection, ...]:
+        """What comes to mind, best first.
+
+        Args:
+            who: recall only what this character was there for or was told; None = the narrator, who knows all.
+            present: names of those in the scene; what they share comes first among equals.
+            before: only what happened before this place of the book.
+            k: at most so many memories.
+            tokens: at most so many tokens of text in all (estimated); texts are cut at sentences.
+        Raises:
+            StorageError: the disk refuses to read, or to keep vectors of passages that had none yet.
+        Deterministic: the clock has no say.
+        """
+        known = known_names(self._library)
+        asked = Asked(
+            query=query,
+            who=None if who is None else known.get(fold(who), fold(who)),
+            present=resolved(present, known),
+            before=before,
+            newest=self._newest,
+        )
+        return recall(self._library, self._encoder, asked, k=k, tokens=tokens)
+
+    def memories(
+        self, *, who: str | None = None, story: str | None = None, before: Place | None = None
+    ) -> tuple[Memory, ...]:
+        """Memories in the order of the book; those added by hand by when they were added.
+
+        With `who`, only what that character knows: memories without a passage for it, and passages of others
+        in those it has, are left out. With `before`, as a session before that place of the book sees it.
+        """
+        known = known_names(self._library)
+        person = None if who is None else known.get(fold(who), fold(who))
+        passages = self._passages(person)
+        found: list[Memory] = []
+        for row in self._library.rows(
+            "SELECT m.*, coalesce(s.chapter, 0) AS chapter FROM memories m LEFT JOIN stories s"
+            " ON s.slug = m.story ORDER BY chapter, page, panel, id"
+        ):
+            memory = _memory(row, tuple(passages.get(row["id"], ())))
+            hidden = memory.next_session and memory.id > self._newest
+            late = before is not None and (memory.place >= before or hidden)
+            if memory.passages and story in (None, memory.story) and not late:
+                found.append(memory)
+        return tuple(found)
+
+    def forget(self, ids: Collection[int]) -> tuple[str, ...]:
+        """Remove memories by number; returns the keys of those that were there."""
+        removed: list[str] = []
+        with self._library.writing() as connection:
+            for number in sorted(ids):
+                row = connection.execute("SELECT key FROM memories WHERE id = ?", (number,)).fetchone()
+                if row is not None:
+                    connection.execute("DELETE FROM memories WHERE id = ?", (number,))
+                    removed.append(row["key"])
+        _tell(Receipt(removed=tuple(removed)))
+        return tuple(removed)
+
+    def forget_story(self, slug: str) -> tuple[str, ...]:
+        """Remove a story with all its memories: its next run counts as a new last chapter."""
+        with self._library.writing() as connection:
+            rows = connection.execute("SELECT key FROM memories WHERE story = ? ORDER BY key", (slug,))
+            removed = tuple(row["key"] for row in rows)
+            connection.execute("DELETE FROM memories WHERE story = ?", (slug,))
+            connection.execute("DELETE FROM stories WHERE slug = ?", (slug,))
+        _tell(Receipt(removed=removed))
+        return removed
+
+    def _passages(self, person: str | None) -> dict[int, list[Passage]]:
+        """By memory, in order; with `person`, those that it knows."""
+        known_by: dict[int, list[str]] = {}
+        for row in self._library.rows("SELECT passage, name FROM knowers ORDER BY name"):
+            known_by.setdefault(row["passage"], []).append(row["name"])
+        found: dict[int, list[Passage]] = {}
+        for row in self._library.rows("SELECT * FROM passages ORDER BY id"):
+            names = tuple(known_by.get(row["id"], ()))
+            if person is None or person in names:
+                found.setdefault(row["memory"], []).append(
+                    Passage(
+                        kind=row["kind"],
+                        text=row["text"],
+                        speaker=row["speaker"],
+                        known_by=names,
+                        context=row["context"],
+                    )
+                )
+        return found
+
+
+def _memory(row: sqlite3.Row, passages: tuple[Passage, ...]) -> Memory:
+    return Memory(
+        id=row["id"],
+        key=row["key"],
+        passages=passages,
+        present=tuple(json.loads(row["present"])),
+        told=tuple(json.loads(row["told"])),
+        story=row["story"],
+        place=(row["chapter"], row["page"], row["panel"]),
+        importance=row["importance"],
+        created=row["created"],
+        next_session=bool(row["next_session"]),
+    )
+
+
+def _check(memory: NewMemory) -> None:
+    if not any(passage.text.strip() for passage in memory.passages):
+        raise ValueError(f"memory {memory.key} has no text; give it some words to remember")
+    if not 0 <= memory.importance <= 1:  # also refuses NaN
+        raise ValueError(f"memory {memory.key}: importance {memory.importance} is not within 0 to 1")
+
+
+def _write(connection: sqlite3.Connection, memory: NewMemory) -> str:
+    """Insert or replace one memory; says what was done, in the words of `Receipt`."""
+    before = connection.execute(
+        "SELECT digest, created FROM memories WHERE key = ?", (memory.key,)
+    ).fetchone()
+    if before is not None and before["digest"] == memory.digest:
+        return "unchanged"
+    if before is not None:
+        connection.execute("DELETE FROM memories WHERE key = ?", (memory.key,))
+    cursor = connection.execute(
+        "INSERT INTO memories (key, digest, story, page, panel, present, told, importance, created,"
+        " next_session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            memory.key,
+            memory.digest,
+            memory.story,
+            memory.page,
+            memory.panel,
+            json.dumps(memory.present),
+            json.dumps(memory.told),
+            memory.importance,
+            # An edited panel still happened when it was first drawn.
+            time.time() if before is None else before["created"],
+            int(memory.next_session),
+        ),
+    )
+    number = cursor.lastrowid
+    known = {row["alias"]: row["name"] for row in connection.execute("SELECT alias, name FROM names")}
+    for passage in memory.passages:
+        if not passage.text.strip():
+            continue
+        row = connection.execute(
+            "INSERT INTO passages (memory, kind, speaker, text, context) VALUES (?, ?, ?, ?, ?)",
+            (number, passage.kind, passage.speaker, passage.text, passage.context),
+        ).lastrowid
+        connection.execute(
+            "INSERT INTO passage_words (rowid, words, context) VALUES (?, ?, ?)",
+            (row, " ".join(tokens(passage.text)), " ".join(tokens(f"{passage.speaker} {passage.context}"))),
+        )
+        connection.executemany(
+            "INSERT INTO knowers (name, passage) VALUES (?, ?)",
+            [(name, row) for name in resolved(passage.known_by, known)],
+        )
+    return "stored" if before is None else "replaced"
+
+
+def _tell(receipt: Receipt) -> None:
+    """One line on what was kept, and what was not because it was there already."""
+    parts = [
+        f"{len(keys)} {outcome}{': ' + ', '.join(keys[:6]) if outcome != 'unchanged' else ''}"
+        f"{', …' if outcome != 'unchanged' and len(keys) > 6 else ''}"
+        for outcome, keys in (
+            ("stored", receipt.stored),
+            ("replaced", receipt.replaced),
+            ("removed", receipt.removed),
+            ("unchanged", receipt.unchanged),
+        )
+        if keys
+    ]
+    _log.info("chronicle: %s", "; ".join(parts) or "nothing to keep")
