@@ -12,38 +12,56 @@ from pathlib import Path
 from typing import Any
 
 from model import __version__
+from model.acceptance import Candidate, Outcome
 from model.config import Settings
-from model.drawing import Drawn
 from model.files import storage_errors, write_bytes
+from model.geometry import Box
 from model.memory.library import Library
 from model.page.export import export_book, lettering_notes
 from model.page.values import Book, Line, PageArt, PanelArt
 from model.rehearsal import Reference
-from model.render.request import PanelRequest
 from model.render.weights import Checkpoint
 from model.story.plan import Panel, Plan
 
 
-def bind(plan: Plan, panels: Mapping[str, Drawn], out: Path, library: Library, dpi: int) -> tuple[str, ...]:
+def bind(plan: Plan, panels: Mapping[str, Outcome], out: Path, library: Library, dpi: int) -> tuple[str, ...]:
     """Write panel pictures, pages and books into `out`; returns the letterer's notes.
 
     Args:
         panels: panel id → what was drawn.
     """
+    pictures: dict[str, Path] = {}
     for panel in plan.panels:
-        if panels[panel.id].blob:
-            put(out / "panels" / f"{panel.id}.png", library.load(panels[panel.id].blob))
-    _remove_others(out / "panels", {f"{panel.id}.png" for panel in plan.panels if panels[panel.id].blob})
-    pictures = {
-        panel.id: out / "panels" / f"{panel.id}.png" for panel in plan.panels if panels[panel.id].blob
-    }
-    book = lettered(plan, pictures)
+        blob = panels[panel.id].best.drawn.blob
+        if blob:
+            pictures[panel.id] = out / "panels" / f"{panel.id}.png"
+            put(pictures[panel.id], library.load(blob))
+    _remove_others(out / "panels", {path.name for path in pictures.values()})
+    book = lettered(plan, pictures, _seen(plan, panels))
     export_book(book, out, dpi)
     return lettering_notes(book)
 
 
-def lettered(plan: Plan, pictures: Mapping[str, Path]) -> Book:
-    """The plan as the page room knows it; a panel without a picture is marked on its page."""
+def _seen(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:
+    """Panel id → where its characters were found, or asked for where nobody was found."""
+    seen: dict[str, tuple[Box, ...]] = {}
+    for panel in plan.panels:
+        measured = panels[panel.id].best.drawn.measured
+        if measured is not None:
+            seen[panel.id] = tuple(
+                sighting.box or figure.box
+                for figure, sighting in zip(panel.figures, measured.sightings, strict=True)
+            )
+    return seen
+
+
+def lettered(plan: Plan, pictures: Mapping[str, Path], seen: Mapping[str, tuple[Box, ...]]) -> Book:
+    """The plan as the page room knows it; a panel without a picture is marked on its page.
+
+    Args:
+        pictures: panel id → its picture.
+        seen: panel id → where its characters are; those of other panels are where they were asked for.
+    """
     return Book(
         title=plan.title,
         language=plan.language,
@@ -53,15 +71,18 @@ def lettered(plan: Plan, pictures: Mapping[str, Path]) -> Book:
             PageArt(
                 number=page.number,
                 template=page.template,
-                panels=tuple(_panel_art(panel, pictures.get(panel.id)) for panel in page.panels),
+                panels=tuple(
+                    _panel_art(panel, pictures.get(panel.id), seen.get(panel.id)) for panel in page.panels
+                ),
             )
             for page in plan.pages
         ),
     )
 
 
-def _panel_art(panel: Panel, picture: Path | None) -> PanelArt:
-    boxes = {figure.character: figure.box for figure in panel.figures}
+def _panel_art(panel: Panel, picture: Path | None, seen: tuple[Box, ...] | None) -> PanelArt:
+    places = seen or tuple(figure.box for figure in panel.figures)
+    boxes = {figure.character: box for figure, box in zip(panel.figures, places, strict=True)}
     return PanelArt(
         id=panel.id,
         picture=picture,
@@ -71,7 +92,7 @@ def _panel_art(panel: Panel, picture: Path | None) -> PanelArt:
             Line(text=line.text, kind=line.kind, speaker=boxes.get(line.speaker or ""))
             for line in panel.lines
         ),
-        figures=tuple(figure.box for figure in panel.figures),
+        figures=places,
         names=tuple(figure.name for figure in panel.figures),
         scene=", ".join(part for part in (panel.shot, panel.scene) if part),
     )
@@ -104,8 +125,7 @@ def record(
     settings: Settings,
     checkpoint: Checkpoint,
     cast: Mapping[str, Reference],
-    requests: Mapping[str, PanelRequest],
-    panels: Mapping[str, Drawn],
+    panels: Mapping[str, Outcome],
     seconds: Mapping[str, float],
     notes: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -120,31 +140,58 @@ def record(
             "files": checkpoint.files,
         },
         "cast": {key: asdict(reference) for key, reference in cast.items()},
-        "panels": [
-            {
-                "id": panel.id,
-                "page": panel.page,
-                "key": requests[panel.id].key,
-                "seed": requests[panel.id].seed,
-                "attempts": 1,
-                "cached": panels[panel.id].cached,
-                "seconds": panels[panel.id].seconds,
-                "failure": panels[panel.id].failure,
-                "scores": {
-                    "identity": dict(zip(_characters(panel), panels[panel.id].identity, strict=False))
-                },
-                "request": asdict(requests[panel.id]),
-                "boxes": {figure.character: figure.box.as_tuple() for figure in panel.figures},
-            }
-            for panel in plan.panels
-        ],
+        "panels": [_panel_facts(panel, panels[panel.id]) for panel in plan.panels],
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "notes": list(notes),
     }
 
 
-def _characters(panel: Panel) -> list[str]:
-    return [figure.character for figure in panel.figures]
+def _panel_facts(panel: Panel, outcome: Outcome) -> dict[str, Any]:
+    best = outcome.best
+    return {
+        "id": panel.id,
+        "page": panel.page,
+        "key": best.request.key,
+        "seed": best.request.seed,
+        "attempts": len(outcome.candidates),
+        "cached": best.drawn.cached,
+        "seconds": best.drawn.seconds,
+        "failure": best.drawn.failure,
+        **_judged(panel, best),
+        "candidates": [
+            {
+                "key": one.request.key,
+                "seed": one.request.seed,
+                "picture": one.drawn.blob,
+                **_judged(panel, one),
+            }
+            for one in outcome.candidates
+        ],
+        "request": asdict(best.request),
+        "boxes": {figure.character: figure.box.as_tuple() for figure in panel.figures},
+    }
+
+
+def _judged(panel: Panel, candidate: Candidate) -> dict[str, Any]:
+    """What the judge saw in a candidate and said of it."""
+    verdict, measured = candidate.verdict, candidate.drawn.measured
+    if verdict is None or measured is None:
+        return {"accepted": False, "reasons": [candidate.drawn.failure], "scores": {}, "found": None}
+    scores = {"count": verdict.count, "layout": verdict.layout, "identity": verdict.identity}
+    return {
+        "accepted": verdict.accepted,
+        "reasons": list(verdict.reasons),
+        "scores": {
+            name: round(value, 4)
+            for name, value in {**scores, "total": verdict.total}.items()
+            if value is not None
+        },
+        "found": measured.found,
+        "sightings": {
+            figure.character: {**asdict(sighting), "box": sighting.box.as_tuple() if sighting.box else None}
+            for figure, sighting in zip(panel.figures, measured.sightings, strict=True)
+        },
+    }
 
 
 def write_record(path: Path, facts: dict[str, Any], *, changed: bool) -> None:

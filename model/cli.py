@@ -105,6 +105,9 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
         device=flags.device,
         seed=flags.seed,
         candidates=flags.candidates,
+        max_retries=flags.max_retries,
+        detector=flags.detector,
+        segmenter=flags.segmenter,
         out=flags.out,
         library=flags.library,
     )
@@ -218,6 +221,20 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--candidates", type=int, default=3, metavar="N", help="rehearsal drawings a character (default: 3)"
     )
+    parser.add_argument(
+        "--max_retries",
+        type=int,
+        default=3,
+        metavar="N",
+        help="most new tries for a panel that is not accepted, 0 to 10 (default: 3)",
+    )
+    for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
+        parser.add_argument(
+            f"--{eye}",
+            default="auto",
+            metavar="PATH",
+            help=f"weights of what {does} characters, or none (default: auto, the model's own)",
+        )
     parser.add_argument(
         "--library",
         type=Path,

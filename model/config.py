@@ -43,6 +43,8 @@ class Settings:
         seed: of the run; every panel's own seed comes from it.
         steps, guidance, refine_steps, scheduler, max_sequence_length: see render's `Sampling`.
         candidates: pictures drawn of each character without a reference; the best one is kept.
+        max_retries: how often a panel that is not accepted is drawn again, at most.
+        detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
         batch: most panels in one batch.
         out: where the book goes; None = outputs/<story slug>.
         library: where drawn panels are kept.
@@ -59,6 +61,9 @@ class Settings:
     scheduler: str = "flow_match"
     max_sequence_length: int = 512
     candidates: int = 3
+    max_retries: int = 3
+    detector: str = "auto"
+    segmenter: str = "auto"
     batch: int = 8
     out: Path | None = None
     library: Path = Path("outputs/library")
@@ -77,6 +82,9 @@ def resolve(
     device: str = "auto",
     seed: int = 0,
     candidates: int = 3,
+    max_retries: int = 3,
+    detector: str = "auto",
+    segmenter: str = "auto",
     out: Path | None = None,
     library: Path = Path("outputs/library"),
 ) -> Settings:
@@ -106,9 +114,18 @@ def resolve(
         scheduler=scheduler,
         max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, 512),
         candidates=_within("--candidates", candidates, 1, 64),
+        max_retries=_within("--max_retries", max_retries, 0, 10),
+        detector=_eye("--detector", detector),
+        segmenter=_eye("--segmenter", segmenter),
         out=out,
         library=library,
     )
+
+
+def _eye(flag: str, source: str) -> str:
+    if source not in ("auto", "none") and not Path(source).exists():
+        raise ConfigError(f"{flag}: {source} does not exist; use auto, none, or the path of its weights")
+    return source
 
 
 def _within(flag: str, value: Number, low: Number, high: Number) -> Number:

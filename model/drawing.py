@@ -1,15 +1,15 @@
 """From requests to kept pictures: look each up by key, draw what is missing, commit whole batches.
 
-A batch is committed in one transaction, and batches depend on the plan alone; so a run that was killed and
-started again draws exactly the batches that are missing, and the pictures are the same to the byte.
+A batch is committed in one transaction, and batches depend on the requests alone; so a run that was killed
+and started again draws exactly the batches that are missing, and the pictures are the same to the byte.
 """
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from PIL import Image
 
@@ -17,10 +17,13 @@ from model.config import Settings
 from model.errors import PanelFailed
 from model.execution.local import attempt, batches
 from model.execution.progress import Bar, Reporter
+from model.judging import eyes, measure_all, noted, recalled
+from model.memory.library import Library
 from model.memory.panels import NewPanel, PanelCache, PanelRecord
 from model.render.png import panel_png
 from model.render.request import PanelRequest
 from model.resident import Resident
+from model.vision.judge import Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,7 @@ class Drawn:
         blob: sha256 of the PNG in the library; empty when the panel failed.
         cached: it was there before.
         seconds: what drawing it took, when it was drawn; its share of its batch.
-        identity: for each region, how near the crop of its box is to its reference (cosine in the
-            checkpoint's CLIP), None without a reference.
+        measured: who was found in it; None when the panel failed.
         failure: why there is no picture; empty when there is one.
     """
 
@@ -40,7 +42,7 @@ class Drawn:
     blob: str = ""
     cached: bool = False
     seconds: float = 0.0
-    identity: tuple[float | None, ...] = ()
+    measured: Measured | None = None
     failure: str = ""
 
 
@@ -50,33 +52,67 @@ def draw_all(
     name: str,
     settings: Settings,
     models: Resident,
-    cache: PanelCache,
+    library: Library,
     reporter: Reporter,
 ) -> Mapping[str, Drawn]:
-    """Every distinct request's picture, by key.
+    """Every distinct request's picture, measured, by key.
 
     Args:
         name: of the progress bar.
     Raises:
         AutoStudioError: no panel can be drawn (weights, memory) or kept (disk).
     """
+    cache = PanelCache(library)
     distinct = list({request.key: request for request in requests}.values())
     done: dict[str, Drawn] = {}
     with reporter.timed("cache"):
-        for request in distinct:
-            record = cache.get(request.key)
-            if record is not None:
-                done[request.key] = _kept(record, cached=True)
+        records = {request.key: cache.get(request.key) for request in distinct}
+    unseen: list[tuple[PanelRequest, PanelRecord]] = []
+    for request in distinct:
+        record = records[request.key]
+        if record is not None:
+            done[request.key] = _kept(record, models, cached=True)
+            if done[request.key].measured is None:
+                unseen.append((request, record))
+    done |= _look_again(unseen, settings=settings, models=models, library=library, reporter=reporter)
     work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=settings.batch)
     missing = [[request for request in batch if request.key not in done] for batch in work]
     with reporter.bar(name, sum(map(len, missing))) as bar:
         for batch in filter(None, missing):
-            done |= _draw_batch(batch, models=models, cache=cache, reporter=reporter, bar=bar)
+            done |= _draw_batch(batch, models=models, library=library, reporter=reporter, bar=bar)
+    return done
+
+
+def _look_again(
+    kept: Sequence[tuple[PanelRequest, PanelRecord]],
+    *,
+    settings: Settings,
+    models: Resident,
+    library: Library,
+    reporter: Reporter,
+) -> dict[str, Drawn]:
+    """Measure pictures that were kept when other eyes, or none, looked at them."""
+    cache, by = PanelCache(library), eyes(models)
+    done: dict[str, Drawn] = {}
+    with reporter.timed("judge"):
+        for start in range(0, len(kept), settings.batch):
+            part = kept[start : start + settings.batch]
+            pictures = [Image.open(io.BytesIO(library.load(record.blob))) for _, record in part]
+            found = measure_all([request for request, _ in part], pictures, models, library)
+            for (_, record), measured in zip(part, found, strict=True):
+                cache.note(record.key, {"measured": noted(measured, by)})
+                done[record.key] = Drawn(
+                    key=record.key,
+                    blob=record.blob,
+                    cached=True,
+                    seconds=_seconds(record),
+                    measured=measured,
+                )
     return done
 
 
 def _draw_batch(
-    batch: Sequence[PanelRequest], *, models: Resident, cache: PanelCache, reporter: Reporter, bar: Bar
+    batch: Sequence[PanelRequest], *, models: Resident, library: Library, reporter: Reporter, bar: Bar
 ) -> dict[str, Drawn]:
     renderer = models.renderer
     before = bar.done
@@ -91,26 +127,29 @@ def _draw_batch(
         pictures, _ = attempt(batch, draw)
         seconds = round((time.perf_counter() - started) / len(batch), 3)
     bar.to(before + len(batch))
+    good = [
+        (request, picture)
+        for request, picture in zip(batch, pictures, strict=True)
+        if not isinstance(picture, PanelFailed)
+    ]
     with reporter.timed("judge"):
-        good = [
-            (request, picture)
-            for request, picture in zip(batch, pictures, strict=True)
-            if not isinstance(picture, PanelFailed)
-        ]
-        scores = _identity(good, models)
+        found = measure_all(
+            [request for request, _ in good], [picture for _, picture in good], models, library
+        )
+    by = eyes(models)
     with reporter.timed("commit"):
-        records = cache.add_all(
+        records = PanelCache(library).add_all(
             [
                 NewPanel(
                     key=request.key,
                     picture=panel_png(picture, request, models.checkpoint.name),
                     prompt=request.prompt,
-                    params={"seed": request.seed, "seconds": seconds, "identity": identity},
+                    params={"seed": request.seed, "seconds": seconds, "measured": noted(measured, by)},
                 )
-                for (request, picture), identity in zip(good, scores, strict=True)
+                for (request, picture), measured in zip(good, found, strict=True)
             ]
         )
-    done = {record.key: _kept(record, cached=False) for record in records}
+    done = {record.key: _kept(record, models, cached=False) for record in records}
     for request, picture in zip(batch, pictures, strict=True):
         if isinstance(picture, PanelFailed):
             reporter.say(f"panel with seed {request.seed} failed: {picture}")
@@ -118,34 +157,17 @@ def _draw_batch(
     return done
 
 
-def _identity(
-    drawn: Sequence[tuple[PanelRequest, Image.Image]], models: Resident
-) -> list[list[float | None]]:
-    """Each region's similarity to its reference, one list a panel; all crops go through at once."""
-    from model.vision.crop import crop_box
-
-    shown = [
-        (picture, region) for request, picture in drawn for region in request.regions if region.reference
-    ]
-    if not shown:
-        return [[None for _ in request.regions] for request, _ in drawn]
-    crops = models.encoder.encode_images([crop_box(picture, region.box) for picture, region in shown])
-    found = iter(
-        [
-            round(float(crop @ models.reference_embedding(region.reference)), 4)
-            for crop, (_, region) in zip(crops, shown, strict=True)
-        ]
-    )
-    return [[next(found) if region.reference else None for region in request.regions] for request, _ in drawn]
-
-
-def _kept(record: PanelRecord, *, cached: bool) -> Drawn:
+def _kept(record: PanelRecord, models: Resident, *, cached: bool) -> Drawn:
     """What the library knows of a panel. Records of other tools may lack the facts of a run."""
-    seconds, identity = record.params.get("seconds"), record.params.get("identity")
     return Drawn(
         key=record.key,
         blob=record.blob,
         cached=cached,
-        seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
-        identity=tuple(cast(list[float | None], identity)) if isinstance(identity, list) else (),
+        seconds=_seconds(record),
+        measured=recalled(record.params, eyes(models)),
     )
+
+
+def _seconds(record: PanelRecord) -> float:
+    seconds = record.params.get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else 0.0

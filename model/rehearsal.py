@@ -1,8 +1,9 @@
 """The cast is rehearsed first: every character without a picture of its own is drawn alone, and one
 drawing becomes its reference for the whole book.
 
-Candidates are drawn on a plain background; the one nearest to the description in the CLIP space is cut out
-along that background and kept. Once each character has a reference, no panel waits for another.
+Candidates are drawn on a plain background; of those that show one character, the one nearest to the
+description in the CLIP space is cut out along that background and kept. Once each character has a
+reference, no panel waits for another.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
 from model.config import Settings
-from model.drawing import draw_all
+from model.drawing import Drawn, draw_all
 from model.errors import StoryError
 from model.execution.progress import Reporter
 from model.geometry import Box
+from model.judging import eyes
 from model.memory.library import Library
 from model.memory.panels import NewPanel, PanelCache
 from model.render.png import encode
@@ -28,7 +31,7 @@ from model.resident import Resident
 from model.story.plan import CastMember, Plan, panel_seed
 
 # Raise this when choosing or cutting out changes, so that kept references are not mistaken for it.
-_CHOOSING = 1
+_CHOOSING = 2
 _STAGE = Box(0.2, 0.06, 0.6, 0.92)
 
 
@@ -63,7 +66,6 @@ def rehearse(
     reporter: Reporter,
 ) -> Mapping[str, Reference]:
     """A reference for every member of the cast, by key."""
-    cache = PanelCache(library)
     found = {
         member.key: Reference(picture=_keep_picture(member, library), source="story")
         for member in plan.cast
@@ -76,16 +78,16 @@ def rehearse(
         name="cast",
         settings=settings,
         models=models,
-        cache=cache,
+        library=library,
         reporter=reporter,
     )
     with reporter.timed("cast"):
         for member in untold:
             outcomes = [drawn[request.key] for request in asked[member.key]]
             new = sum(1 for outcome in outcomes if outcome.blob and not outcome.cached)
-            blobs = tuple(outcome.blob for outcome in outcomes if outcome.blob)
-            if blobs:
-                found[member.key] = _choose(member, blobs, new, models=models, library=library, cache=cache)
+            shown = [outcome for outcome in outcomes if outcome.blob]
+            if shown:
+                found[member.key] = _choose(member, shown, new, models=models, library=library)
             else:
                 reporter.say(f"cast: {member.name} has no reference: {outcomes[0].failure}")
                 found[member.key] = Reference(picture="", source="rehearsal")
@@ -114,17 +116,18 @@ def _candidates(
 
 def _choose(
     member: CastMember,
-    blobs: tuple[str, ...],
+    shown: Sequence[Drawn],
     new: int,
     *,
     models: Resident,
     library: Library,
-    cache: PanelCache,
 ) -> Reference:
-    """Keep the candidate nearest to the description; the choice is cached as well."""
-    fingerprint = models.checkpoint.fingerprint
-    facts = json.dumps([_CHOOSING, fingerprint, member.prompt, blobs], ensure_ascii=False)
-    key = hashlib.sha256(f"reference {facts}".encode()).hexdigest()
+    """Keep the candidate that shows one character and is nearest to the description; the choice is cached."""
+    cache = PanelCache(library)
+    blobs = tuple(drawn.blob for drawn in shown)
+    alone = [drawn.measured is None or drawn.measured.found in (None, 1) for drawn in shown]
+    choice = json.dumps([_CHOOSING, eyes(models), member.prompt, blobs, alone], ensure_ascii=False)
+    key = hashlib.sha256(f"reference {choice}".encode()).hexdigest()
     record = cache.get(key)
     if record is None:
         from model.vision.crop import cut_out
@@ -133,8 +136,8 @@ def _choose(
         encoder = models.encoder
         cutouts = [cut_out(picture) for picture in pictures]
         description = encoder.encode_texts([models.checkpoint.spoken(member.prompt)])[0]
-        similarities = (encoder.encode_images(cutouts) @ description).tolist()
-        chosen = max(range(len(blobs)), key=similarities.__getitem__)
+        similarities: list[float] = (encoder.encode_images(cutouts) @ description).tolist()
+        chosen = max(range(len(blobs)), key=lambda index: (alone[index], similarities[index]))
         record = cache.add(
             NewPanel(
                 key=key,
@@ -143,16 +146,13 @@ def _choose(
                 params={"similarities": [round(value, 4) for value in similarities], "chosen": chosen},
             )
         )
-    similarities = record.params["similarities"]
-    chosen = record.params["chosen"]
-    assert isinstance(similarities, list)
-    assert isinstance(chosen, int)
+    facts: Any = record.params
     return Reference(
         picture=record.blob,
         source="rehearsal",
         candidates=blobs,
-        similarities=tuple(similarities),
-        chosen=chosen,
+        similarities=tuple(facts["similarities"]),
+        chosen=facts["chosen"],
         drawn=new,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,15 @@ from PIL import Image
 
 from model.config import PRESETS, Settings
 from model.execution.progress import Reporter
+from model.files import sha256_of
 from model.memory.library import Library
 from model.render.weights import Checkpoint, open_checkpoint
 
 if TYPE_CHECKING:
     from model.render.flux import FluxRenderer
     from model.vision.clip import ImageEncoder
+    from model.vision.detect import Detector
+    from model.vision.segment import Segmenter
 
 
 def checkpoint_of(settings: Settings) -> Checkpoint:
@@ -59,9 +63,62 @@ class Resident:
                 self.checkpoint.folder / "clip", tokenizer=self.checkpoint.folder / "tokenizer"
             )
 
+    @functools.cached_property
+    def detector(self) -> Detector | None:
+        """What finds characters; None when the settings say none, or the checkpoint brings none."""
+        source = self._eye("detector")
+        if source is None:
+            return None
+        with self._reporter.timed("load"):
+            from model.vision.detect import open_detector
+
+            return open_detector(source)
+
+    @functools.cached_property
+    def segmenter(self) -> Segmenter | None:
+        """What cuts characters out; None as for the detector."""
+        source = self._eye("segmenter")
+        if source is None:
+            return None
+        with self._reporter.timed("load"):
+            from model.vision.segment import open_segmenter
+
+            return open_segmenter(source)
+
+    @functools.cached_property
+    def eyes(self) -> str:
+        """A name for detector, segmenter and encoder together, by their files; loads none of them."""
+        own = [(name, sha256) for name, sha256 in self.checkpoint.files.items() if name.startswith("clip/")]
+        for kind in ("detector", "segmenter"):
+            source = self._eye(kind)
+            if source is None:
+                own.append((kind, "none"))
+            elif source == self.checkpoint.folder / kind:
+                files = self.checkpoint.files.items()
+                own += [(name, sha256) for name, sha256 in files if name.startswith(f"{kind}/")]
+            else:
+                own += [(kind, sha256_of(path)) for path in _files_of(source)]
+        return hashlib.sha256(repr(own).encode()).hexdigest()[:16]
+
+    def _eye(self, kind: str) -> Path | None:
+        """Where the detector or segmenter of the settings is; None: there is to be none."""
+        asked: str = getattr(self._settings, kind)
+        if asked == "none":
+            return None
+        if asked != "auto":
+            return Path(asked)
+        own = self.checkpoint.folder / kind
+        return own if own.is_dir() else None
+
     def reference_embedding(self, picture: str) -> NDArray[np.float32]:
         """(d,) unit vector of a reference picture in the library, by sha256; encoded once."""
         if picture not in self._embeddings:
             with Image.open(io.BytesIO(self._library.load(picture))) as opened:
                 self._embeddings[picture] = self.encoder.encode_images([opened])[0]
         return self._embeddings[picture]
+
+
+def _files_of(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    return sorted(path for path in source.rglob("*") if path.is_file())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.acceptance import Asked, Outcome, draw_accepted
 from model.binding import bind, lettered, put, record, write_record
 from model.config import Settings
-from model.drawing import Drawn, draw_all
 from model.execution.progress import Reporter
 from model.files import storage_errors
 from model.memory.library import Library
-from model.memory.panels import PanelCache
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
 from model.page.templates import panel_aspects
@@ -22,7 +21,7 @@ from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from model.resident import Resident, checkpoint_of
-from model.story.plan import Panel, Plan, plan_story
+from model.story.plan import Panel, Plan, panel_seed, plan_story
 from model.story.schema import load_story
 
 
@@ -32,8 +31,9 @@ class Report:
 
     Attributes:
         out: the book's folder.
-        drawn: pictures drawn by this run, rehearsals included.
+        drawn: pictures drawn by this run, rehearsals and refused tries included.
         cached: panels whose picture was there already.
+        refused: panels of which no try was accepted; the best one is in the book.
         failed: panels without a picture, and characters without a reference.
     """
 
@@ -43,6 +43,7 @@ class Report:
     panels: int
     drawn: int
     cached: int
+    refused: int
     failed: int
     seconds: float
 
@@ -66,24 +67,19 @@ def make_book(
     reporter.say(f"{plan.title}: {_counted(plan)} at {settings.steps} steps ({settings.quality})")
     sampling = sampling_of(settings)
     cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
-    requests = {panel.id: request_for(panel, cast, sampling, models.checkpoint) for panel in plan.panels}
-    pictures = draw_all(
-        list(requests.values()),
-        name="panels",
-        settings=settings,
-        models=models,
-        cache=PanelCache(library),
-        reporter=reporter,
-    )
-    panels = {panel_id: pictures[request.key] for panel_id, request in requests.items()}
+    asked = {
+        panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
+    }
+    panels = draw_accepted(asked, settings=settings, models=models, library=library, reporter=reporter)
     with reporter.timed("pages"):
         notes = (
             *plan.notes,
             *_unknown(plan, models.checkpoint),
+            *_refusals(panels),
             *bind(plan, panels, out, library, settings.dpi),
         )
-    report = _report(plan, out, cast, pictures, panels, time.perf_counter() - started)
-    facts = record(plan, settings, models.checkpoint, cast, requests, panels, reporter.seconds, notes)
+    report = _report(plan, out, cast, panels, time.perf_counter() - started)
+    facts = record(plan, settings, models.checkpoint, cast, panels, reporter.seconds, notes)
     write_record(out / "run.json", facts, changed=report.drawn > 0)
     for note in notes:
         reporter.say(f"note: {note}")
@@ -103,7 +99,7 @@ def make_cast(
     for key, reference in cast.items():
         if reference.picture:
             put(out / "cast" / f"{key.replace('/', '_')}.png", library.load(reference.picture))
-    return _report(plan, out, cast, {}, {}, time.perf_counter() - started)
+    return _report(plan, out, cast, {}, time.perf_counter() - started)
 
 
 def make_layout(path: Path, settings: Settings, reporter: Reporter) -> Report:
@@ -111,12 +107,12 @@ def make_layout(path: Path, settings: Settings, reporter: Reporter) -> Report:
     started = time.perf_counter()
     plan = plan_for(path, settings, checkpoint_of(settings))
     out = _open_out(settings, plan)
-    book = lettered(plan, {})
+    book = lettered(plan, {}, {})
     with reporter.bar("layout", len(book.pages)) as bar:
         for done, page in enumerate(book.pages, 1):
             put(out / "layout" / f"page_{page.number:03d}.png", encode(draw_layout(book, page, settings.dpi)))
             bar.to(done)
-    return _report(plan, out, {}, {}, {}, time.perf_counter() - started)
+    return _report(plan, out, {}, {}, time.perf_counter() - started)
 
 
 def check_story(path: Path, settings: Settings, checkpoint: Checkpoint) -> None:
@@ -125,7 +121,7 @@ def check_story(path: Path, settings: Settings, checkpoint: Checkpoint) -> None:
     Raises:
         StoryError: the story is wrong, or a text has no room in its panel.
     """
-    lettering_notes(lettered(plan_for(path, settings, checkpoint), {}))
+    lettering_notes(lettered(plan_for(path, settings, checkpoint), {}, {}))
 
 
 def plan_for(path: Path, settings: Settings, checkpoint: Checkpoint) -> Plan:
@@ -141,7 +137,7 @@ def plan_for(path: Path, settings: Settings, checkpoint: Checkpoint) -> Plan:
 def request_for(
     panel: Panel, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint
 ) -> PanelRequest:
-    """Everything that decides the pixels of one planned panel."""
+    """Everything that decides the pixels of one planned panel at its first try."""
     return PanelRequest(
         weights=checkpoint.fingerprint,
         width=panel.width,
@@ -155,6 +151,19 @@ def request_for(
         seed=panel.seed,
         sampling=sampling,
     )
+
+
+def _asked(
+    panel: Panel, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint, run_seed: int
+) -> Asked:
+    """The panel with its further seeds; a seed that the story fixed stays alone."""
+    first = request_for(panel, cast, sampling, checkpoint)
+
+    def tries(attempt: int) -> PanelRequest:
+        return replace(first, seed=panel_seed(run_seed, panel.id, attempt)) if attempt else first
+
+    names = tuple(figure.name for figure in panel.figures)
+    return Asked(names=names, tries=tries, retried=not panel.pinned_seed)
 
 
 def sampling_of(settings: Settings) -> Sampling:
@@ -196,14 +205,23 @@ def _counted(plan: Plan) -> str:
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
 
 
+def _refusals(panels: Mapping[str, Outcome]) -> tuple[str, ...]:
+    """One note for each panel that is not what was asked for."""
+    notes: list[str] = []
+    for panel, outcome in panels.items():
+        verdict = outcome.best.verdict
+        if verdict is not None and not verdict.accepted:
+            tries = len(outcome.candidates)
+            kept = "kept its only try" if tries == 1 else f"kept the best of {tries} tries"
+            notes.append(f"{panel}: {kept}: {'; '.join(verdict.reasons)}")
+    return tuple(notes)
+
+
 def _report(
-    plan: Plan,
-    out: Path,
-    cast: Mapping[str, Reference],
-    pictures: Mapping[str, Drawn],
-    panels: Mapping[str, Drawn],
-    seconds: float,
+    plan: Plan, out: Path, cast: Mapping[str, Reference], panels: Mapping[str, Outcome], seconds: float
 ) -> Report:
+    pictures = {c.drawn.key: c.drawn for outcome in panels.values() for c in outcome.candidates}
+    best = [outcome.best for outcome in panels.values()]
     return Report(
         title=plan.title,
         out=out,
@@ -211,8 +229,9 @@ def _report(
         panels=sum(1 for _ in plan.panels),
         drawn=sum(reference.drawn for reference in cast.values())
         + sum(1 for drawn in pictures.values() if drawn.blob and not drawn.cached),
-        cached=sum(1 for drawn in pictures.values() if drawn.cached),
-        failed=sum(1 for drawn in panels.values() if drawn.failure)
+        cached=sum(1 for one in best if one.drawn.cached),
+        refused=sum(1 for one in best if one.verdict is not None and not one.verdict.accepted),
+        failed=sum(1 for one in best if one.drawn.failure)
         + sum(1 for reference in cast.values() if not reference.picture),
         seconds=round(seconds, 2),
     )

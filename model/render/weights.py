@@ -20,6 +20,17 @@ from model.files import sha256_of
 if TYPE_CHECKING:
     import torch
 
+# Folders whose files decide what is drawn; the others look at it or enlarge it.
+DRAWING = (
+    "scheduler/",
+    "text_encoder/",
+    "text_encoder_2/",
+    "tokenizer/",
+    "tokenizer_2/",
+    "transformer/",
+    "vae/",
+)
+
 STARTER = Path(__file__).resolve().parent.parent / "starter"
 
 
@@ -30,13 +41,17 @@ class Checkpoint:
     Attributes:
         name: what the user types after --model.
         folder: in diffusers' layout.
-        fingerprint: sha256 over the sha256 of every file; part of each panel's key.
+        fingerprint: sha256 over the sha256 of every file that decides pixels; part of each panel's key.
         files: relative path → sha256.
         shapes: (width, height) in pixels that it was trained to draw.
         cell: pixels of a token's side (VAE factor × 2).
         reference: side of a reference picture in pixels.
         global_tokens, region_tokens: most tokens of a global and of a region prompt.
         words: every word it knows, lower case; None = a free vocabulary.
+        person: what a detector is asked for to find every character.
+        identity: cosine of a crop and a reference from which they count as one character; None: its encoder
+            was never calibrated, so a cosine says nothing.
+        spread: cosine between doubt and certainty.
     """
 
     name: str
@@ -49,6 +64,9 @@ class Checkpoint:
     global_tokens: int
     region_tokens: int
     words: frozenset[str] | None
+    person: str
+    identity: float | None
+    spread: float
 
     def spoken(self, prompt: str) -> str:
         """The prompt as this checkpoint's text encoders take it: for a closed vocabulary lower case, without
@@ -80,11 +98,12 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files = {name: facts["sha256"] for name, facts in sorted(manifest["files"].items())}
-        drawing = manifest["drawing"]
+        drawing, judging = manifest["drawing"], manifest.get("judging", {})
+        drawn_by = {name: sha256 for name, sha256 in files.items() if name.startswith(DRAWING)}
         return Checkpoint(
             name=manifest["name"],
             folder=folder,
-            fingerprint=hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+            fingerprint=hashlib.sha256(json.dumps(drawn_by).encode()).hexdigest(),
             files=files,
             shapes=tuple((width, height) for width, height in drawing["shapes"]),
             cell=drawing["cell"],
@@ -92,6 +111,9 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
             global_tokens=drawing["global_tokens"],
             region_tokens=drawing["region_tokens"],
             words=frozenset(drawing["words"]) if drawing.get("words") else None,
+            person=judging.get("person", "person"),
+            identity=judging.get("identity"),
+            spread=judging.get("spread", 0.1),
         )
     except FileNotFoundError as error:
         raise WeightsMissing(

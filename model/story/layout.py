@@ -31,10 +31,14 @@ _REACH = 1.3
 # Narrower than this, two people in a medium shot stand one behind the other: means over 150 drawn scenes at
 # aspects 0.5, 0.6 and 0.78 give heights of aspect + 0.15 behind and aspect - 0.02 in front.
 _TALL = 0.85
+# Narrower still, the third of three people stands before the other two: means over 60 drawn scenes at aspects
+# 0.5 and 0.6 (a wide shot; the drawn world has no closer one of three in so narrow a panel).
+_PYRAMID = 0.7
 
 
 def default_boxes(count: int, shot: str, aspect: float) -> tuple[Box, ...]:
-    """Boxes for `count` figures side by side, left to right.
+    """Boxes for `count` figures side by side, left to right; of three in a narrow panel the middle one stands
+    in front.
 
     Args:
         count: 0 or more.
@@ -45,6 +49,10 @@ def default_boxes(count: int, shot: str, aspect: float) -> tuple[Box, ...]:
     if shot == "medium" and count == 2 and aspect < _TALL:
         behind, before = min(aspect + 0.15, 1.0), aspect - 0.02
         return Box(0.0, 1.0 - behind, 0.55, behind), Box(0.47, 1.0 - before, 0.53, before)
+    if count == 3 and aspect < _PYRAMID:
+        width, height = min(0.9 - 0.65 * aspect, 0.6), 0.61
+        behind = Box(0.005, 0.055, width, height), Box(0.995 - width, 0.055, width, height)
+        return behind[0], Box(0.5 - width / 2, 0.375, width, height), behind[1]
     ratio, height, bottom, alone = _SHOTS[shot]
     width = ratio / aspect
     room = alone if count == 1 else _REACH / max(count, 1)
@@ -59,7 +67,8 @@ def default_boxes(count: int, shot: str, aspect: float) -> tuple[Box, ...]:
 def place_figures(
     given: Sequence[Box | None], shot: str, aspect: float, *, right_to_left: bool = False
 ) -> tuple[Box, ...]:
-    """One box for each figure: given ones clipped, missing ones placed, all moved apart where they overlap.
+    """One box for each figure: given ones clipped, missing ones placed, all moved apart where they overlap
+    (unless all are default places, which overlap as people do who stand before each other).
 
     Missing boxes take the default places that are freest; the figure named first takes the place that is read
     first (the right-most one when `right_to_left`).
@@ -70,7 +79,8 @@ def place_figures(
     crowding = {slot: sum(slot.intersection(box) for box in fixed) for slot in slots}
     free = sorted(sorted(slots, key=lambda slot: crowding[slot])[:missing], key=lambda slot: slot.centre[0])
     places = iter(free[::-1] if right_to_left else free)
-    return move_apart([box.clipped() if box is not None else next(places) for box in given])
+    placed = tuple(box.clipped() if box is not None else next(places) for box in given)
+    return move_apart(placed) if fixed else placed
 
 
 def move_apart(boxes: Sequence[Box]) -> tuple[Box, ...]:

@@ -90,6 +90,7 @@ class CastMember:
     name: str
     prompt: str
     references: tuple[Path, ...]
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,9 @@ def _figures(
                 moved.append(shown)
     if moved:
         notes.append(f"{name}: boxes overlapped; moved or narrowed those of {', '.join(moved)}")
+    if not any(given):
+        # Who stands lower stands in front; between given boxes the story's own order decides.
+        figures.sort(key=lambda figure: round(figure.box.bottom, 2))
     return tuple(figures)
 
 
@@ -240,6 +244,7 @@ def _cast(story: Story) -> tuple[CastMember, ...]:
                 name=character.name or who.id,
                 prompt=cast_prompt(character, who.variant),
                 references=() if who.variant else story.reference_paths(who.id),
+                aliases=character.aliases,
             )
     return tuple(members.values())
 

@@ -53,6 +53,7 @@ def book(desk_in: Any, story: Story, tmp_path_factory: pytest.TempPathFactory) -
         "panels": PANELS,
         "drawn": CAST + PANELS,
         "cached": 0,
+        "refused": 0,
         "failed": 0,
     }
     return desk

@@ -55,7 +55,7 @@ MEASURED = {
     (2, "wide", 0.5): (0.000, 0.373, 0.578, 0.612),
     (3, "wide", 2.0): (0.050, 0.111, 0.236, 0.874),
     (3, "wide", 1.0): (0.001, 0.188, 0.381, 0.797),
-    (3, "wide", 0.6): (0.000, 0.496, 0.385, 0.489),
+    (3, "wide", 0.6): (0.010, 0.050, 0.500, 0.610),  # behind, on the left
     (1, "medium", 2.0): (0.339, 0.145, 0.327, 0.855),
     (1, "medium", 1.0): (0.175, 0.145, 0.653, 0.855),
     (1, "medium", 0.6): (0.050, 0.229, 0.894, 0.771),
@@ -70,6 +70,12 @@ MEASURED = {
     (1, "close-up", 0.6): (0.009, 0.131, 0.982, 0.869),
     (2, "close-up", 1.0): (0.001, 0.176, 0.565, 0.824),
 }
+
+
+def test_the_middle_one_of_three_in_a_narrow_panel_stands_in_front() -> None:
+    left, middle, right = place_figures([None] * 3, "wide", 0.6)
+    assert left.centre[0] < middle.centre[0] < right.centre[0]
+    assert middle.bottom > max(left.bottom, right.bottom) + 0.2
 
 
 @pytest.mark.parametrize(("case", "measured"), MEASURED.items())

@@ -268,3 +268,21 @@ def test_the_examples_show_every_kind_of_book() -> None:
     stories = {path.stem: load_story(path) for path in EXAMPLES.glob("*.json")}
     assert slug_of(stories["first_light"].title) == "first-light"
     assert {story.reading_direction for story in stories.values()} == {"ltr", "rtl"}
+
+
+def test_who_stands_lower_stands_in_front_unless_the_story_places_people(tmp_path: Path) -> None:
+    cast = {name: {"description": "girl"} for name in "abc"}
+    story = {"title": "x", "characters": cast, "pages": [{"panels": [{"scene": "sea", "shot": "wide"}]}]}
+    path = tmp_path / "story.json"
+
+    def figures(characters: list[dict[str, Any]]) -> list[tuple[str, float]]:
+        story["pages"] = [{"panels": [{"scene": "sea", "shot": "wide", "characters": characters}]}]
+        path.write_text(json.dumps(story), encoding="utf-8")
+        plan = plan_story(load_story(path), seed=0, aspects=lambda _, count: [0.6] * count, shapes=SHAPES)
+        return [(figure.character, figure.box.bottom) for figure in next(plan.panels).figures]
+
+    found = figures([{"id": name} for name in "abc"])
+    assert [name for name, _ in found] == ["a", "c", "b"]
+    assert found[2][1] > found[0][1] + 0.2
+    placed = [{"id": "a", "box": [0.1, 0.5, 0.4, 0.5]}, {"id": "b", "box": [0.5, 0.1, 0.4, 0.5]}]
+    assert [name for name, _ in figures(placed)] == ["a", "b"]

@@ -1,0 +1,141 @@
+"""Is this the panel that was asked for? Who was found against who was asked, as numbers with reasons.
+
+In: asked boxes, found boxes, how near each crop is to its reference. Out: a `Verdict`. Pure arithmetic;
+knows nothing of detectors, pictures or what happens to a panel that is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.geometry import Box
+
+# A found box that shares less than this (IoU) with an asked one is somebody else.
+NEAREST = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One asked character in the panel.
+
+    Attributes:
+        box: where it was found; None: it was not, or nobody looked.
+        overlap: IoU of the found and the asked box; 0 without a found one.
+        identity: cosine between its crop and its reference; None without a reference.
+        crop: sha256 of its picture, cut out along its mask; empty when there is none.
+    """
+
+    box: Box | None = None
+    overlap: float = 0.0
+    identity: float | None = None
+    crop: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was seen in one panel.
+
+    Attributes:
+        found: how many characters; None when no detector looked.
+        sightings: one for each asked character, in order.
+    """
+
+    found: int | None
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a panel has to reach.
+
+    Attributes:
+        overlap: least IoU of each character's found and asked box.
+        identity: least cosine of each character with its reference; None: not judged.
+        spread: how much cosine lies between doubt and certainty, for weighing candidates.
+    """
+
+    overlap: float = 0.5
+    identity: float | None = None
+    spread: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The panel against its limits.
+
+    Attributes:
+        accepted: every measure that could be taken is within its limit.
+        reasons: why not, one plain sentence each.
+        count: 1 when as many characters are there as were asked, less the more it is off; None: not measured.
+        layout: mean IoU of asked and found boxes; None: not measured, or nobody was asked for.
+        identity: mean certainty that the characters are who they should be; None: not measured or not judged.
+        total: mean of the measures that were taken; ranks candidates of one panel.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    count: float | None
+    layout: float | None
+    identity: float | None
+    total: float
+
+
+def match(asked: Sequence[Box], found: Sequence[Box]) -> tuple[int | None, ...]:
+    """Which found box is whose: the closest pair first, each box used once.
+
+    Returns:
+        For each asked box the index of its found box, or None when no free one shares at least NEAREST.
+    """
+    pairs = [(box.iou(other), i, j) for i, box in enumerate(asked) for j, other in enumerate(found)]
+    chosen: dict[int, int] = {}
+    for overlap, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
+        if overlap >= NEAREST and i not in chosen and j not in chosen.values():
+            chosen[i] = j
+    return tuple(chosen.get(i) for i in range(len(asked)))
+
+
+def judge(measured: Measured, names: Sequence[str], limits: Limits) -> Verdict:
+    """Weigh what was measured.
+
+    Args:
+        names: of the asked characters, for the reasons.
+    """
+    reasons: list[str] = []
+    count = layout = None
+    asked = len(measured.sightings)
+    if measured.found is not None:
+        count = 1.0 / (1 + abs(measured.found - asked))
+        if measured.found != asked:
+            reasons.append(f"{_people(measured.found)} found, {_people(asked)} asked for")
+        if asked:
+            layout = sum(sighting.overlap for sighting in measured.sightings) / asked
+        for name, sighting in zip(names, measured.sightings, strict=True):
+            if sighting.box is None:
+                reasons.append(f"{name} is not where asked")
+            elif sighting.overlap < limits.overlap:
+                reasons.append(f"{name} fills its box to {sighting.overlap:.2f}, {limits.overlap:.2f} needed")
+    certainties: list[float] = []
+    for name, sighting in zip(names, measured.sightings, strict=True):
+        if sighting.identity is None or limits.identity is None:
+            continue
+        certainties.append(1 / (1 + math.exp((limits.identity - sighting.identity) / limits.spread)))
+        if sighting.identity < limits.identity:
+            reasons.append(
+                f"{name} resembles its reference by {sighting.identity:.2f}, {limits.identity:.2f} needed"
+            )
+    identity = sum(certainties) / len(certainties) if certainties else None
+    taken = [measure for measure in (count, layout, identity) if measure is not None]
+    return Verdict(
+        accepted=not reasons,
+        reasons=tuple(reasons),
+        count=count,
+        layout=layout,
+        identity=identity,
+        total=sum(taken) / len(taken) if taken else 1.0,
+    )
+
+
+def _people(count: int) -> str:
+    return f"{count} character{'' if count == 1 else 's'}"
