@@ -1,0 +1,147 @@
+"""The benchmark's panels through the studio's own path: rehearse, draw, judge, keep.
+
+In: wanted panels. Out: pictures. References are drawn by the model itself, as in a run: nothing of the drawn
+world reaches it but words and boxes. What was drawn before comes from the library.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from model.acceptance import Asked, draw_accepted
+from model.config import Settings
+from model.errors import PanelFailed
+from model.execution.progress import Reporter
+from model.memory.library import Library
+from model.rehearsal import rehearse
+from model.render.request import PanelRequest, Region, Sampling
+from model.resident import Resident
+from model.story.plan import CastMember, Plan, panel_seed
+from model.studio import sampling_of
+from scripts.bench.held_out import Wanted, style_of
+
+LONG_PROMPT = 96  # tokens of a global prompt that describes everybody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to draw: which of the parts that hold a panel together are on.
+
+    Attributes:
+        references: characters are shown to the model, not only described.
+        masked: region prompts and references speak to their boxes only.
+        regions: there are regions at all; else one prompt says everything.
+        retries: a panel that the run's own judge refuses is drawn again, as often as the settings allow.
+    """
+
+    name: str
+    references: bool = True
+    masked: bool = True
+    regions: bool = True
+    retries: bool = False
+
+
+EVERYTHING = Way(name="everything on", retries=True)
+FIRST_DRAW = Way(name="everything on, first draw")
+NO_REFERENCES = Way(name="no references", references=False)
+NO_MASK = Way(name="no block mask", masked=False)
+TEXT_ONLY = Way(name="text only", references=False, masked=False, regions=False)
+
+
+class Drawer:
+    """The studio, asked for single panels instead of stories."""
+
+    def __init__(self, settings: Settings, library: Library, reporter: Reporter) -> None:
+        self.settings, self.library, self.reporter = settings, library, reporter
+        self.models = Resident(settings, library, reporter)
+        checkpoint = self.models.checkpoint
+        self.sampling = replace(sampling_of(settings), max_sequence_length=checkpoint.global_tokens)
+        # The prompt that has to say everything would not fit otherwise; `sampling` keeps the others short.
+        self.models.checkpoint = replace(checkpoint, global_tokens=LONG_PROMPT)
+        self.references: dict[str, str] = {}
+
+    def rehearse(self, panels: Sequence[Wanted]) -> None:
+        """Draw a reference for everybody who has none yet, in the style of the panel."""
+        for ink in (False, True):
+            cast = {
+                person.key: CastMember(
+                    key=person.key, name=person.key, prompt=person.description, references=()
+                )
+                for panel in panels
+                for person in panel.people
+                if panel.ink == ink and person.key not in self.references
+            }
+            plan = Plan(
+                title="bench", slug="bench", language="en", reading_direction="ltr", style=style_of(ink),
+                page_size="b5", cast=tuple(cast.values()), pages=(), notes=(),
+            )  # fmt: skip
+            found = rehearse(
+                plan,
+                self.sampling,
+                settings=self.settings,
+                models=self.models,
+                library=self.library,
+                reporter=self.reporter,
+            )
+            self.references |= {key: reference.picture for key, reference in found.items()}
+
+    def draw(self, panels: Sequence[Wanted], way: Way = EVERYTHING) -> list[Image.Image]:
+        """One picture a panel.
+
+        Raises:
+            PanelFailed: a panel could not be drawn.
+        """
+        if way.references:
+            self.rehearse(panels)
+        settings = self.settings if way.retries else replace(self.settings, max_retries=0)
+        asked = {panel.id: self._asked(panel, way) for panel in panels}
+        outcomes = draw_accepted(
+            asked, settings=settings, models=self.models, library=self.library, reporter=self.reporter
+        )
+        return [self._picture(outcomes[panel.id].best.drawn.blob, panel.id) for panel in panels]
+
+    def _asked(self, panel: Wanted, way: Way) -> Asked:
+        def attempt(number: int) -> PanelRequest:
+            return request_for(
+                panel,
+                self.references,
+                way,
+                weights=self.models.checkpoint.fingerprint,
+                sampling=self.sampling,
+                seed=panel_seed(self.settings.seed, panel.id, number),
+            )
+
+        names = tuple(person.key for person in panel.people) if way.regions else ()
+        return Asked(names=names, tries=attempt)
+
+    def _picture(self, blob: str, name: str) -> Image.Image:
+        if not blob:
+            raise PanelFailed(f"{name} could not be drawn; what was said above tells why")
+        return Image.open(io.BytesIO(self.library.load(blob))).convert("RGB")
+
+
+def request_for(
+    panel: Wanted, references: Mapping[str, str], way: Way, *, weights: str, sampling: Sampling, seed: int
+) -> PanelRequest:
+    """The request a run would make of the panel, without what `way` leaves out."""
+    regions = tuple(
+        Region(box=person.box, prompt=prompt, reference=references[person.key] if way.references else "")
+        for person, prompt in zip(panel.people, panel.region_prompts, strict=True)
+    )
+    sampling = replace(sampling, masked=way.masked)
+    if not way.regions:
+        sampling = replace(sampling, max_sequence_length=LONG_PROMPT)
+    return PanelRequest(
+        weights=weights,
+        width=panel.width,
+        height=panel.height,
+        prompt=panel.prompt if way.regions else panel.whole_prompt,
+        negative="",
+        regions=regions if way.regions else (),
+        seed=seed,
+        sampling=sampling,
+    )
