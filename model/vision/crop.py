@@ -1,8 +1,9 @@
-"""Crops that never lose a head: along a plain background, or along a box, padded to a square."""
+"""Crops that never lose a head: along a plain background, a box or a mask, padded to a square."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from model.geometry import Box
@@ -46,8 +47,46 @@ def crop_box(picture: Image.Image, box: Box) -> Image.Image:
     return _squared(part, (255, 255, 255), 0.0)
 
 
+def masked(
+    picture: Image.Image, mask: NDArray[np.bool_], box: Box, *, transparent: bool = False
+) -> Image.Image:
+    """A figure alone: what a mask covers, and nothing else, on a white square.
+
+    Args:
+        picture: any mode, any size.
+        mask: bool, shape (height, width) of `picture`.
+        box: where the figure was looked for; when the mask is all false, the box is shown as it is.
+        transparent: what is not the figure is transparent (and white below), not white.
+    Returns:
+        RGB, or RGBA if `transparent`. The side is the longer one of the mask's tight box, which lies in the
+        middle.
+    Raises:
+        ValueError: mask and picture are not of one size.
+    """
+    if mask.shape != (picture.height, picture.width):
+        raise ValueError(f"a mask of {mask.shape} for a picture of {(picture.height, picture.width)}")
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        whole = crop_box(picture, box)
+        return whole.convert("RGBA") if transparent else whole
+    tight = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    cover = Image.fromarray(mask.astype(np.uint8) * 255).crop(tight)
+    alone = Image.new("RGB", cover.size, "white")
+    alone.paste(picture.convert("RGB").crop(tight), mask=cover)
+    square = _squared(alone, (255, 255, 255), 0.0)
+    if transparent:
+        around = Image.new("L", square.size)
+        around.paste(cover, _middle(square, cover))
+        square.putalpha(around)
+    return square
+
+
 def _squared(part: Image.Image, paper: tuple[int, int, int], margin: float) -> Image.Image:
     side = round(max(part.size) * (1 + 2 * margin))
     square = Image.new("RGB", (side, side), paper)
-    square.paste(part, ((side - part.width) // 2, (side - part.height) // 2))
+    square.paste(part, _middle(square, part))
     return square
+
+
+def _middle(square: Image.Image, part: Image.Image) -> tuple[int, int]:
+    return (square.width - part.width) // 2, (square.height - part.height) // 2

@@ -1,35 +1,26 @@
-"""Segment Anything (Kirillov et al. 2023, arXiv:2304.02643) of any size: its shape, its weights, its calls.
+"""Segment Anything (Kirillov et al. 2023, arXiv:2304.02643) of any size: its shape and its calls.
 
-In: a folder with `config.json` and safetensors weights (the starter's), or one file with the weights of
-vit_b, vit_l or vit_h as they were published; then pictures and boxes. Out: masks. The classes are
-segment_anything's own; only their sizes differ. Import it where it is used: it loads torch.
+In: a shape, later pictures and boxes. Out: masks. The classes are segment_anything's own; only their sizes
+differ. Knows nothing of files; `sam_files.py` reads weights. Import it where it is used: it loads torch.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor
 
-from model.errors import IntegrityError, WeightsMissing
 from model.geometry import Box
 
 Mask = NDArray[np.bool_]
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 PIXELS_AT_ONCE = 8 * 256 * 256  # of network input: what one call of the encoder takes at most
 
 
@@ -70,28 +61,6 @@ class SamShape:
     quality_depth: int = 3
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
-
-
-PUBLISHED = {
-    "vit_b": SamShape(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),
-    "vit_l": SamShape(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)),
-    "vit_h": SamShape(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)),
-}
-
-
-def published_name(shapes: Mapping[str, Sequence[int]]) -> str | None:
-    """Which of `PUBLISHED` weights of these names and shapes belong to; None for anything else."""
-    first, last = "image_encoder.pos_embed", "mask_decoder.iou_token.weight"
-    for name, shape in PUBLISHED.items():
-        side = shape.image_size // shape.patch_size
-        blocks = {key.split(".")[2] for key in shapes if key.startswith("image_encoder.blocks.")}
-        if (
-            tuple(shapes.get(first, ())) == (1, side, side, shape.width)
-            and tuple(shapes.get(last, ())) == (1, shape.channels)
-            and len(blocks) == shape.depth
-        ):
-            return name
-    return None
 
 
 def build(shape: SamShape) -> Sam:
@@ -212,88 +181,3 @@ def nothing(picture: Image.Image) -> Mask:
 def _tensor(picture: Image.Image) -> Tensor:
     """RGB picture → (3, height, width) float32, 0 to 255."""
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
-
-
-def load_folder(folder: Path) -> Sam:
-    """A SAM from `config.json` (a `SamShape`) and `model.safetensors`.
-
-    Raises:
-        WeightsMissing: one of the two is not there.
-        IntegrityError: they are not what they should be.
-    """
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise WeightsMissing(
-                f"{folder}: no segmenter found there ({name} is missing); expected {CONFIG} and {WEIGHTS}; "
-                "fetch it again or name another folder"
-            )
-    try:
-        facts = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        # JSON has lists where a shape has tuples.
-        shape = SamShape(**{key: tuple(v) if isinstance(v, list) else v for key, v in facts.items()})
-        sam = build(shape)
-    except (ValueError, TypeError, AttributeError, AssertionError, ZeroDivisionError) as error:
-        raise IntegrityError(
-            f"{folder / CONFIG}: not a segmenter's config ({_one_line(error)}); fetch it again"
-        ) from error
-    except RuntimeError as error:  # torch, about sizes that are no sizes
-        raise IntegrityError(
-            f"{folder / CONFIG}: impossible sizes ({_one_line(error)}); fetch it again"
-        ) from error
-    try:
-        sam.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-    except (RuntimeError, SafetensorError) as error:
-        raise IntegrityError(
-            f"{folder / WEIGHTS}: does not hold the model that {CONFIG} describes ({_one_line(error)}); "
-            "fetch it again"
-        ) from error
-    return sam
-
-
-def load_published(path: Path) -> Sam:
-    """A SAM from the published file of vit_b, vit_l or vit_h; its size is read off the weights' shapes.
-
-    Raises:
-        IntegrityError: the file is broken, holds more than tensors, or the weights of another model.
-    """
-    state = _state_of(path)
-    name = published_name({key: tuple(value.shape) for key, value in state.items()})
-    if name is None:
-        raise IntegrityError(
-            f"{path}: not a SAM checkpoint that is known here ({len(state)} tensors found); expected vit_b, "
-            "vit_l or vit_h of segment_anything, or EfficientSAM as TorchScript; name another file"
-        )
-    shape = PUBLISHED[name]
-    with torch.device("meta"):  # 2.4 GB of vit_h need not be made up first
-        sam = build(shape)
-    try:
-        sam.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
-    except RuntimeError as error:
-        raise IntegrityError(
-            f"{path}: a broken {name} checkpoint ({_one_line(error)}); fetch it again"
-        ) from error
-    # The two buffers that a checkpoint does not hold.
-    sam.pixel_mean = torch.tensor(shape.mean).view(3, 1, 1)
-    sam.pixel_std = torch.tensor(shape.deviation).view(3, 1, 1)
-    return sam
-
-
-def _state_of(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state: Any = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, ValueError, EOFError, OSError, SafetensorError, pickle.UnpicklingError) as error:
-        raise IntegrityError(
-            f"{path}: not a file of weights, or one that holds more than tensors ({_one_line(error)}); "
-            "fetch it again"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise IntegrityError(
-            f"{path}: not a table of tensors; expected the file as SAM's authors published it"
-        )
-    return state
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

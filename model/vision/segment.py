@@ -60,7 +60,8 @@ def open_segmenter(source: Path, *, device: str = "cpu") -> Segmenter:
             f"{source}: no segmenter found there; expected a folder with config.json and model.safetensors, "
             "a SAM checkpoint (.pth) or an EfficientSAM script (.pt, .jit, .ts); fetch it or name another"
         )
-    from model.vision.sam import SamSegmenter, load_folder, load_published
+    from model.vision.sam import SamSegmenter
+    from model.vision.sam_files import load_folder, load_published
 
     if source.is_dir():
         return SamSegmenter(load_folder(source), device=device)

@@ -29,6 +29,9 @@ from scripts.starter.text import GLOBAL_TOKENS, REGION_TOKENS, load_text, save_t
 # As in Flux GGUFs: what enters and leaves the transformer stays in half precision, vectors in single.
 KEPT = ("x_embedder", "context_embedder", "time_text_embed", "norm_out", "proj_out.")
 
+# What the starter's detector calls everybody.
+PERSON = "a character"
+
 
 def write_gguf(state: dict[str, Tensor], path: Path) -> None:
     """Write a transformer's state dict (diffusers names) as GGUF, matrices in Q8_0."""
@@ -87,6 +90,15 @@ def export_clip(source: Path, out: Path) -> None:
     save_file(weights, out / "clip" / "model.safetensors")
 
 
+def export_segmenter(source: Path, out: Path) -> None:
+    """Write the SAM: its config and half-precision weights."""
+    target = out / "segmenter"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "config.json", target / "config.json")
+    weights = load_file(source / "model.safetensors")
+    save_file({name: value.half() for name, value in weights.items()}, target / "model.safetensors")
+
+
 def write_manifest(out: Path, facts: dict[str, Any]) -> None:
     """List every file with its size and sha256, beside what the checkpoint can draw and how it was made."""
     path = out / "manifest.json"
@@ -109,6 +121,7 @@ def write_manifest(out: Path, facts: dict[str, Any]) -> None:
             "region_tokens": REGION_TOKENS,
             "words": sorted(word[1:] for word in words if word.startswith("▁") and len(word) > 1),
         },
+        "judging": {"person": PERSON, **before.get("judging", {})},
         "training": before.get("training", {}) | facts.get("training", {}),
         "quality": before.get("quality", {}) | facts.get("quality", {}),
         "files": files,
@@ -125,6 +138,7 @@ def main() -> int:
     )
     parser.add_argument("--vae", type=Path, help="folder of train_vae")
     parser.add_argument("--clip", type=Path, help="folder of train_clip")
+    parser.add_argument("--segmenter", type=Path, help="folder of train_segmenter")
     parser.add_argument("--shift", type=float, default=1.0, help="time shift of the scheduler")
     parser.add_argument(
         "--note", action="append", default=[], help="KEY=TEXT for the manifest's training section"
@@ -138,6 +152,8 @@ def main() -> int:
         export_vae(flags.vae, flags.out)
     if flags.clip:
         export_clip(flags.clip, flags.out)
+    if flags.segmenter:
+        export_segmenter(flags.segmenter, flags.out)
     if flags.flux:
         facts["training"]["flux"] = export_flux(flags.flux, flags.text, flags.out)
         FlowMatchEulerDiscreteScheduler(shift=flags.shift, use_dynamic_shifting=False).save_pretrained(

@@ -23,7 +23,8 @@ from scripts.starter.outlines import GRID, PAPER, SIDE
 SHAPE = SamShape(
     image_size=SIDE, patch_size=16, width=192, depth=4, heads=4, global_blocks=(1, 3), window=8,
     relative=False, channels=128, decoder_depth=2, decoder_heads=4, decoder_mlp=256, mask_channels=8,
-    proposals=0, quality_width=128, quality_depth=2, mean=(PAPER,) * 3, deviation=(127.5,) * 3,
+    proposals=0, quality_width=128, quality_depth=2,
+    mean=(PAPER, PAPER, PAPER), deviation=(127.5, 127.5, 127.5),
 )  # fmt: skip
 DICE_WEIGHT, QUALITY_WEIGHT = 1.0, 0.25
 
@@ -62,8 +63,8 @@ def start_from_clip(sam: Sam, folder: Path) -> None:
     side = round(len(positions) ** 0.5)
     grid = positions.T.reshape(1, -1, side, side)
     encoder = sam.image_encoder
-    target = encoder.pos_embed.shape[1:3]
-    placed = F.interpolate(grid, tuple(target), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    target = (SHAPE.image_size // SHAPE.patch_size,) * 2
+    placed = F.interpolate(grid, target, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
     # A flat patch of random tone: most of a drawing is flat.
     tones = torch.empty(4096, 3).uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
     tokens = (

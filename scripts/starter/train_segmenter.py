@@ -27,7 +27,8 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from model.geometry import Box
-from model.vision.sam import CONFIG, WEIGHTS, SamSegmenter, SamShape, build, corner_tensor
+from model.vision.sam import SamSegmenter, SamShape, build, corner_tensor
+from model.vision.sam_files import CONFIG, WEIGHTS
 from scripts.starter.course import Course
 from scripts.starter.optimizer import MuonAdam
 from scripts.starter.outlines import (
