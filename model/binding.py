@@ -24,18 +24,26 @@ from model.render.weights import Checkpoint
 from model.story.plan import Panel, Plan
 
 
-def bind(plan: Plan, panels: Mapping[str, Outcome], out: Path, library: Library, dpi: int) -> tuple[str, ...]:
+def bind(
+    plan: Plan,
+    panels: Mapping[str, Outcome],
+    large: Mapping[str, str],
+    out: Path,
+    library: Library,
+    dpi: int,
+) -> tuple[str, ...]:
     """Write panel pictures, pages and books into `out`; returns the letterer's notes.
 
     Args:
         panels: panel id → what was drawn.
+        large: drawn picture → its enlargement, both by sha256; a picture without one is used as it is.
     """
     pictures: dict[str, Path] = {}
     for panel in plan.panels:
         blob = panels[panel.id].best.drawn.blob
         if blob:
             pictures[panel.id] = out / "panels" / f"{panel.id}.png"
-            put(pictures[panel.id], library.load(blob))
+            put(pictures[panel.id], library.load(large.get(blob, blob)))
     _remove_others(out / "panels", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _seen(plan, panels))
     export_book(book, out, dpi)
@@ -124,6 +132,7 @@ def record(
     plan: Plan,
     settings: Settings,
     checkpoint: Checkpoint,
+    upscaler: str,
     cast: Mapping[str, Reference],
     panels: Mapping[str, Outcome],
     seconds: Mapping[str, float],
@@ -138,6 +147,7 @@ def record(
             "name": checkpoint.name,
             "fingerprint": checkpoint.fingerprint,
             "files": checkpoint.files,
+            "upscaler": upscaler,
         },
         "cast": {key: asdict(reference) for key, reference in cast.items()},
         "panels": [_panel_facts(panel, panels[panel.id]) for panel in plan.panels],

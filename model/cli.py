@@ -108,6 +108,7 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
         max_retries=flags.max_retries,
         detector=flags.detector,
         segmenter=flags.segmenter,
+        upscaler=flags.upscaler,
         out=flags.out,
         library=flags.library,
     )
@@ -235,6 +236,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
             metavar="PATH",
             help=f"weights of what {does} characters, or none (default: auto, the model's own)",
         )
+    parser.add_argument(
+        "--upscaler",
+        default="none",
+        metavar="PATH",
+        help="weights of what enlarges accepted panels (ESRGAN and its kin), starter, or none "
+        "(default: none)",
+    )
     parser.add_argument(
         "--library",
         type=Path,

@@ -12,6 +12,7 @@ Number = TypeVar("Number", int, float)
 
 QUALITIES = ("fast", "balanced", "high_quality")
 DEVICES = ("auto", "cuda", "mps", "cpu")
+LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Settings:
         candidates: pictures drawn of each character without a reference; the best one is kept.
         max_retries: how often a panel that is not accepted is drawn again, at most.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
+        upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
+        longest: pixels that the longest side of an enlarged panel has at least.
         batch: most panels in one batch.
         out: where the book goes; None = outputs/<story slug>.
         library: where drawn panels are kept.
@@ -64,6 +67,8 @@ class Settings:
     max_retries: int = 3
     detector: str = "auto"
     segmenter: str = "auto"
+    upscaler: str = "none"
+    longest: int = LONGEST
     batch: int = 8
     out: Path | None = None
     library: Path = Path("outputs/library")
@@ -85,6 +90,7 @@ def resolve(
     max_retries: int = 3,
     detector: str = "auto",
     segmenter: str = "auto",
+    upscaler: str = "none",
     out: Path | None = None,
     library: Path = Path("outputs/library"),
 ) -> Settings:
@@ -117,6 +123,7 @@ def resolve(
         max_retries=_within("--max_retries", max_retries, 0, 10),
         detector=_eye("--detector", detector),
         segmenter=_eye("--segmenter", segmenter),
+        upscaler=_upscaler(upscaler),
         out=out,
         library=library,
     )
@@ -125,6 +132,12 @@ def resolve(
 def _eye(flag: str, source: str) -> str:
     if source not in ("auto", "none") and not Path(source).exists():
         raise ConfigError(f"{flag}: {source} does not exist; use auto, none, or the path of its weights")
+    return source
+
+
+def _upscaler(source: str) -> str:
+    if source not in ("starter", "none") and not Path(source).is_file():
+        raise ConfigError(f"--upscaler: {source} is no file; use starter, none, or the path of its weights")
     return source
 
 

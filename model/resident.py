@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import PRESETS, Settings
+from model.errors import WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
 from model.memory.library import Library
-from model.render.weights import Checkpoint, open_checkpoint
+from model.render.weights import STARTER, Checkpoint, open_checkpoint
 
 if TYPE_CHECKING:
     from model.render.flux import FluxRenderer
+    from model.render.upscale import Upscaler
     from model.vision.clip import ImageEncoder
     from model.vision.detect import Detector
     from model.vision.segment import Segmenter
@@ -99,6 +101,31 @@ class Resident:
             else:
                 own += [(kind, sha256_of(path)) for path in _files_of(source)]
         return hashlib.sha256(repr(own).encode()).hexdigest()[:16]
+
+    @functools.cached_property
+    def upscaler(self) -> Upscaler:
+        """What enlarges accepted panels; not to be asked for when the settings say none."""
+        with self._reporter.timed("load"):
+            from model.render.devices import pick_device
+            from model.render.upscale import open_upscaler
+
+            return open_upscaler(self._upscaler_file, device=pick_device(self._settings.device))
+
+    @functools.cached_property
+    def upscaler_sha256(self) -> str:
+        """Of the upscaler's weights, which are not loaded; empty: no upscaler is to be used."""
+        if self._settings.upscaler == "none":
+            return ""
+        if not self._upscaler_file.is_file():
+            raise WeightsMissing(
+                f"{self._upscaler_file}: no such file; restore it, or give --upscaler another one or none"
+            )
+        return sha256_of(self._upscaler_file)
+
+    @property
+    def _upscaler_file(self) -> Path:
+        asked = self._settings.upscaler
+        return STARTER / "upscaler" / "model.safetensors" if asked == "starter" else Path(asked)
 
     def _eye(self, kind: str) -> Path | None:
         """Where the detector or segmenter of the settings is; None: there is to be none."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from model.acceptance import Asked, Outcome, draw_accepted
 from model.binding import bind, lettered, put, record, write_record
 from model.config import Settings
+from model.enlarging import enlarge_all
 from model.execution.progress import Reporter
 from model.files import storage_errors
 from model.memory.library import Library
@@ -71,15 +72,19 @@ def make_book(
         panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
     }
     panels = draw_accepted(asked, settings=settings, models=models, library=library, reporter=reporter)
+    drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]
+    large = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
     with reporter.timed("pages"):
         notes = (
             *plan.notes,
             *_unknown(plan, models.checkpoint),
             *_refusals(panels),
-            *bind(plan, panels, out, library, settings.dpi),
+            *bind(plan, panels, large, out, library, settings.dpi),
         )
     report = _report(plan, out, cast, panels, time.perf_counter() - started)
-    facts = record(plan, settings, models.checkpoint, cast, panels, reporter.seconds, notes)
+    facts = record(
+        plan, settings, models.checkpoint, models.upscaler_sha256, cast, panels, reporter.seconds, notes
+    )
     write_record(out / "run.json", facts, changed=report.drawn > 0)
     for note in notes:
         reporter.say(f"note: {note}")

@@ -22,6 +22,16 @@ def panel_png(picture: Image.Image, request: PanelRequest, model: str) -> bytes:
     return encode(picture, info)
 
 
+def with_facts_of(picture: Image.Image, drawn: bytes) -> bytes:
+    """Encode a picture with the text chunks of another, the one that it was made of."""
+    info = PngInfo()
+    with Image.open(io.BytesIO(drawn)) as source:
+        for name, text in source.info.items():
+            if isinstance(name, str) and isinstance(text, str):
+                info.add_itxt(name, text)
+    return encode(picture, info)
+
+
 def encode(picture: Image.Image, info: PngInfo | None = None) -> bytes:
     """PNG bytes of an RGB picture."""
     buffer = io.BytesIO()
