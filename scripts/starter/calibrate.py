@@ -4,7 +4,8 @@
 
 A cast of twenty is rehearsed and drawn in four panels each; every crop that detector and segmenter make of
 somebody is compared with their own reference and with everybody else's. Two normal curves say at which cosine
-it is even odds (the limit) and how fast that turns (the spread). `--write` puts both into the manifest. Prompts come from a range of the benchmark kept for this.
+it is even odds (the limit) and how fast that turns (the spread). `--write` puts both into the manifest.
+Prompts come from a range of the benchmark that is kept for this.
 """
 
 from __future__ import annotations
