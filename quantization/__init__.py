@@ -1,0 +1,16 @@
+"""GGUF, made here: weights in, a quantized file out, on whatever device torch has, without a compiler.
+
+levels.py      the block types and levels there are: names, sizes, numbers
+affine.py      search for the formats with minima: Q2_K, Q4_K, Q5_K
+symmetric.py   search for the formats without: Q3_K, Q6_K
+packing.py     whole numbers become ggml's bytes
+kquants.py     a tensor becomes the bytes of a block type, in bounded memory
+sources.py     tensors of safetensors files, shards, folders and GGUF files, one at a time
+rules.py       which tensor gets which block type and which name
+writing.py     a GGUF file written tensor by tensor, resumable, complete or absent
+imatrix.py     how much each column matters
+convert.py     all of it, from a source to a file
+cli.py         run.py quantize
+
+Nothing here knows of stories, panels or the run: only `model.errors` and `model.files` are imported.
+"""

@@ -1,0 +1,130 @@
+"""A tensor becomes the bytes of a block type, on the device it lies on, in pieces that bound the memory.
+
+In goes a float tensor of rows; out come rows of bytes as ggml lays them out. The K types are searched here
+(`affine`, `symmetric`), Q8_0 is rounded here, Q4_0, Q4_1, Q5_0 and Q5_1 come from the gguf package.
+Nothing here knows of files, names or levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import gguf
+import torch
+from torch import Tensor
+
+from quantization.affine import AffineGrid, fit_affine
+from quantization.levels import BlockType
+from quantization.packing import pack_q2_k, pack_q3_k, pack_q4_k, pack_q5_k, pack_q6_k
+from quantization.symmetric import SymmetricGrid, fit_symmetric
+
+# The starts, shifts and steps were chosen by measurement (scripts/bench/quantize.py): with fewer the error grows,
+# with more it hardly falls.
+_STARTS = (-1.8, -1.2, -0.6, 0.0, 0.5)
+_Q2_K = AffineGrid(levels=3, scales=15, blocks=16, starts=(-0.6, 0.0, 0.4), shifts=(0.0, 0.1))
+_Q3_K = SymmetricGrid(levels=4, scales=32, blocks=16, starts=(-0.7, 0.0, 0.7))
+_Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=_STARTS)
+_Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=_STARTS)
+_Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0))
+
+# Values a piece: three arrays of them stay in a processor's second cache; an accelerator wants more at once.
+_PIECE = 1 << 16
+_PIECE_ACCELERATED = 1 << 24
+
+_SEARCHES: dict[str, tuple[int, Callable[[Tensor, Tensor | None], Tensor]]] = {
+    "Q2_K": (16, lambda x, weights: pack_q2_k(fit_affine(x, weights, _Q2_K))),
+    "Q3_K": (16, lambda x, weights: pack_q3_k(fit_symmetric(x, weights, _Q3_K))),
+    "Q4_K": (32, lambda x, weights: pack_q4_k(fit_affine(x, weights, _Q4_K))),
+    "Q5_K": (32, lambda x, weights: pack_q5_k(fit_affine(x, weights, _Q5_K))),
+    "Q6_K": (16, lambda x, weights: pack_q6_k(fit_symmetric(x, weights, _Q6_K))),
+}
+
+
+def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None, threads: int = 1) -> Tensor:
+    """Quantize a tensor.
+
+    Args:
+        weights: any float type, (…, columns), columns a multiple of `kind.values`; on any device.
+        kind: one of `levels.TYPES`.
+        importance: (columns) how much an error in each column matters, positive; for K types only.
+        threads: pieces worked on at once, on a CPU.
+    Returns:
+        uint8, (…, columns // kind.values · kind.bytes), on the CPU.
+    Raises:
+        ValueError: values that are not finite, a row that is no multiple, importance that does not fit.
+    Deterministic on one device and one version of torch; independent of `threads`.
+    """
+    *rows, columns = weights.shape
+    if columns % kind.values:
+        raise ValueError(f"rows of {columns} values are no multiple of {kind.name}'s {kind.values}")
+    if importance is not None:
+        _check(importance, columns, kind)
+        importance = importance.to(weights.device, torch.float32).view(-1, kind.values)
+    blocks = weights.detach().reshape(-1, kind.values)
+    out = torch.empty((len(blocks), kind.bytes), dtype=torch.uint8)
+    piece = (_PIECE if weights.device.type == "cpu" else _PIECE_ACCELERATED) // kind.values
+
+    def work(start: int) -> None:
+        x = blocks[start : start + piece].float()
+        if not torch.isfinite(x.amax() - x.amin()):
+            raise ValueError("holds values that are not finite")
+        matter = None
+        if importance is not None:
+            columns_of = torch.arange(start, start + len(x), device=x.device) % len(importance)
+            matter = importance[columns_of]
+        out[start : start + piece] = _encode_blocks(x, kind, matter)
+
+    for _ in _each(work, range(0, len(blocks), piece), threads):
+        pass
+    return out.view(*rows, columns // kind.values * kind.bytes)
+
+
+def _check(importance: Tensor, columns: int, kind: BlockType) -> None:
+    if not kind.weighted:
+        raise ValueError(f"{kind.name} has no use for importance")
+    if importance.shape != (columns,):
+        raise ValueError(f"importance of shape {tuple(importance.shape)} for {columns} columns")
+    if not bool((torch.isfinite(importance) & (importance > 0)).all()):
+        raise ValueError("importance must be finite and positive")
+
+
+def _each(work: Callable[[int], None], starts: range, threads: int) -> Iterator[None]:
+    """Do the pieces, several at once where asked: torch lets other threads run while it computes."""
+    if threads == 1 or len(starts) == 1:
+        yield from map(work, starts)
+        return
+    before = torch.get_num_threads()
+    # A worker that spread each small step over all cores would spend its time on waiting.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(work, starts)
+    torch.set_num_threads(before)
+
+
+def _encode_blocks(x: Tensor, kind: BlockType, importance: Tensor | None) -> Tensor:
+    """(N, values) float32 → (N, bytes)."""
+    if kind.name in _SEARCHES:
+        size, search = _SEARCHES[kind.name]
+        columns = x.view(-1, size).t().contiguous()
+        matter = None if importance is None else importance.view(-1, size).t().contiguous()
+        return search(columns, matter)
+    if kind.name == "Q8_0":
+        return _encode_q8_0(x)
+    if kind.name in {"F32", "F16", "BF16"}:
+        types = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+        return x.to(types[kind.name]).view(torch.uint8)
+    quants: Any = gguf.quants
+    number = gguf.GGMLQuantizationType(kind.number)
+    return torch.from_numpy(cast(Any, quants.quantize(x.cpu().numpy(), number)))
+
+
+def _encode_q8_0(x: Tensor) -> Tensor:
+    """One scale to 32 values, the largest magnitude becomes 127. Bytes are those of ggml."""
+    scale = x.abs().amax(1, keepdim=True) / 127
+    inverse = torch.where(scale > 0, 1 / scale, 0)
+    q = x * inverse
+    # Halves go away from zero, as in C; torch's own rounding takes them to the even number.
+    whole = q.trunc()
+    q.sub_(whole).mul_(2).trunc_().add_(whole)
+    return torch.cat([scale.half().view(torch.uint8), q.to(torch.int8).view(torch.uint8)], 1)
