@@ -1,8 +1,8 @@
 """The chronicle: the story's long-term memory, in the library.
 
-In: memories of accepted panels, or added by hand. Out: what a character recalls of them, which is only what it
-was there for or was told. What `keep` and `keep_story` have returned from survives kill -9. The same panel of
-the same story is one memory, however often it is kept.
+In: memories of accepted panels, or added by hand. Out: what a character recalls of them, which is only what
+it was there for or was told. What `keep` and `keep_story` have returned from survives kill -9. The same panel
+of the same story is one memory, however often it is kept.
 Knows nothing of plans, prompts or models; the text encoder is handed in.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from model.memory.library import Library
 from model.memory.memories import (
     END_OF_STORY,
+    Kind,
     Memory,
     NewMemory,
     Passage,
@@ -122,15 +123,18 @@ class Chronicle:
         who: str | None = None,
         present: Collection[str] = (),
         before: Place | None = None,
+        kinds: Collection[Kind] = (),
         k: int = K,
         tokens: int = TOKENS,
     ) -> tuple[Recollection, ...]:
         """What comes to mind, best first.
 
         Args:
-            who: recall only what this character was there for or was told; None = the narrator, who knows all.
+            who: recall only what this character was there for or was told; None = the narrator, who
+                knows all.
             present: names of those in the scene; what they share comes first among equals.
             before: only what happened before this place of the book.
+            kinds: only passages of these kinds; empty = all.
             k: at most so many memories.
             tokens: at most so many tokens of text in all (estimated); texts are cut at sentences.
         Raises:
@@ -144,6 +148,7 @@ class Chronicle:
             present=resolved(present, known),
             before=before,
             newest=self._newest,
+            kinds=frozenset(kinds),
         )
         return recall(self._library, self._encoder, asked, k=k, tokens=tokens)
 

@@ -15,7 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["happened", "said", "thought", "fact"]
+# "happened" is told by a caption; "seen" is the bare picture: where, who, doing what.
+Kind = Literal["happened", "seen", "said", "thought", "fact"]
 
 # Chapter, page, panel. Chapters are stories in the order of their first run; 0 is before all of them.
 Place: TypeAlias = tuple[int, int, int]
@@ -42,7 +43,7 @@ class Passage:
     """One thing to remember.
 
     Attributes:
-        kind: what happened, was said or was thought; or a fact that the story asks to remember.
+        kind: what happened, was seen, said or thought; or a fact that the story asks to remember.
         text: as it was written.
         speaker: who said or thought it; "" for the others.
         known_by: names of those who may recall it: who was there, and who was told.
@@ -159,7 +160,7 @@ def by_hand(
         said_by: who said it, and so was there.
         after: slug of the story after which it happened; "" = before every story, known to all of them.
     """
-    present = tuple(dict.fromkeys([*who, *([said_by] if said_by else [])]))
+    present = tuple(dict.fromkeys([*who, *filter(None, [said_by])]))
     passage = Passage(
         kind="said" if said_by else "fact",
         text=text,

@@ -32,7 +32,7 @@ class Weights:
     kinds: Mapping[Kind, float]
 
 
-WEIGHTS = Weights(kinds={"fact": 0.02, "said": 0.0, "thought": 0.0, "happened": 0.0})
+WEIGHTS = Weights(kinds={"fact": 0.02, "said": 0.0, "thought": 0.0, "happened": 0.0, "seen": -0.02})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

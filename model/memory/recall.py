@@ -1,7 +1,7 @@
 """What a character recalls: its passages are found, ranked, and cut to what there is room for.
 
-In: a question, who asks it and from which place of the book. Out: recollections, best first. The scope is part
-of the query to the database: a passage that the asker does not know is never read.
+In: a question, who asks it and from which place of the book. Out: recollections, best first. The scope is
+part of the query to the database: a passage that the asker does not know is never read.
 Knows nothing of prompts; how candidates are weighed is `model.memory.ranking`'s.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.memory.library import Library
-from model.memory.memories import Place, Recollection, TextEncoder
+from model.memory.memories import Kind, Place, Recollection, TextEncoder
 from model.memory.ranking import Candidate, rank
 from model.memory.words import count_tokens, cut, telling
 
@@ -39,6 +39,7 @@ class Asked:
 
     Attributes:
         newest: number of the newest memory when the session began.
+        kinds: of passages to look through; empty = all.
     """
 
     query: str
@@ -46,13 +47,15 @@ class Asked:
     present: tuple[str, ...]
     before: Place | None
     newest: int
+    kinds: frozenset[Kind]
 
 
 def recall(
     library: Library, encoder: TextEncoder, asked: Asked, *, k: int, tokens: int
 ) -> tuple[Recollection, ...]:
     """See `Chronicle.recall`."""
-    rows = {row["id"]: row for row in _candidates(library, asked)}
+    read = _candidates(library, asked)
+    rows = {row["id"]: row for row in read if not asked.kinds or row["kind"] in asked.kinds}
     if not rows or not telling(asked.query) or k < 1:
         return ()
     vectors = _vectors(library, encoder, list(rows.values()))
@@ -138,10 +141,7 @@ def _vectors(library: Library, encoder: TextEncoder, rows: list[sqlite3.Row]) ->
             connection.executemany(
                 "INSERT OR IGNORE INTO passage_vectors (passage, space, vector)"
                 " SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM passages WHERE id = ?1)",
-                [
-                    (row["id"], space, vector.tobytes())
-                    for row, vector in zip(missing, made, strict=True)
-                ],
+                [(row["id"], space, vector.tobytes()) for row, vector in zip(missing, made, strict=True)],
             )
     return np.stack([kept[row["id"]] for row in rows])
 

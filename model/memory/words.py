@@ -48,12 +48,13 @@ _IRREGULAR = {
 }  # fmt: skip
 
 # Words of a question that say nothing of what it asks about.
-_EMPTY = frozenset(
+_EMPTY_WORDS = (
     "a an the of to in on at by for from with as and or but if so that this these those it its be do have "
     "who whom whose what which when where why how can could will would should shall may might must "
     "he she they him her them his hers their theirs i me my mine you your yours we us our there here "
-    "not no any some about into up out than then too very just".split()
+    "not no any some about into up out than then too very just"
 )
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 
 
 def fold(text: str) -> str:
@@ -93,13 +94,11 @@ def sentences(text: str) -> tuple[str, ...]:
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens a text encoder will need for it, estimated on the high side: T5 and CLIP spell long words
-    in pieces of about four letters; a CJK character is one."""
+    """How many tokens a text encoder will need for it, estimated on the high side: T5 and CLIP spell long
+    words in pieces of about four letters; a CJK character is one."""
     pieces = _PIECE.findall(unicodedata.normalize("NFKC", text))
     marks = sum(1 for letter in text if not letter.isalnum() and not letter.isspace())
-    return marks + sum(
-        len(piece) if _IS_CJK.match(piece) else 1 + (len(piece) - 1) // 4 for piece in pieces
-    )
+    return marks + sum(len(piece) if _IS_CJK.match(piece) else 1 + (len(piece) - 1) // 4 for piece in pieces)
 
 
 def cut(text: str, budget: int, count: Callable[[str], int] = count_tokens) -> str:

@@ -1,0 +1,297 @@
+"""Plan and chronicle meet here: what is remembered changes the prompts, and panels leave memories.
+
+In: a plan, the chronicle as the run finds it, what the checkpoint reads. Out: the plan with the prompts of
+the figures as they are remembered, and the memories to keep once panels are accepted. Two kinds:
+
+- A fact about a look ("Mika lost her glasses") changes the description in the prompts of every later panel.
+- Everything else comes to a character's mind when it concerns the scene, and is appended to the character's
+  prompt as plain words, as far as tokens are left; only where the checkpoint knows all words there are.
+
+Only what comes before a panel counts: earlier panels of this plan, earlier stories of the library. What a
+story left when it was drawn before is not read, so that drawing it again finds the same prompts and panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from model.memory.chronicle import Chronicle
+from model.memory.memories import NewMemory, Passage, Receipt
+from model.memory.words import count_tokens, cut, fold, telling
+from model.render.weights import Checkpoint
+from model.story.facts import Change, read_fact, read_told
+from model.story.looks import changed_look
+from model.story.plan import Figure, Panel, Plan
+from model.story.recalled import as_words
+
+K = 4
+# Recalled words take at most this share of a figure's tokens: the description comes first.
+SHARE = 0.4
+# From this cosine on, a memory concerns a scene even without a word in common.
+NEAR = 0.4
+PRONOUNS = ("she", "he", "they")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """A plan with what is remembered in its prompts.
+
+    Attributes:
+        memories: what each panel leaves, by panel id; to be kept when the panel is accepted.
+        cast: name → aliases, to be learnt.
+        notes: what was changed, and why; the same in every run of the same story and library.
+        nothing: panel ids that leave no memory.
+    """
+
+    plan: Plan
+    memories: Mapping[str, NewMemory]
+    cast: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+    nothing: tuple[str, ...] = field(default=())
+
+
+def remember(plan: Plan, chronicle: Chronicle, checkpoint: Checkpoint) -> Remembered:
+    """Put what is remembered into the prompts of the plan, and say what its panels will leave.
+
+    Reads the chronicle; writes nothing but vectors of meaning. A plan without `remember`, with a chronicle
+    that knows nothing of its characters, comes back as it is. Deterministic.
+    """
+    telling_plan = _Telling(plan, chronicle, checkpoint)
+    pages = [
+        replace(page, panels=tuple(telling_plan.panel(panel) for panel in page.panels)) for page in plan.pages
+    ]
+    return Remembered(
+        plan=replace(plan, pages=tuple(pages)),
+        memories=telling_plan.memories,
+        cast=telling_plan.cast,
+        notes=tuple(telling_plan.notes),
+        nothing=tuple(panel.id for panel in plan.panels if panel.id not in telling_plan.memories),
+    )
+
+
+def keep(remembered: Remembered, chronicle: Chronicle, accepted: Collection[str]) -> Receipt:
+    """Keep what the accepted panels leave; on disk when this returns, and kept only once however often.
+
+    Args:
+        accepted: ids of the panels that have a picture.
+    Raises:
+        StorageError: the disk refuses.
+    """
+    plan = remembered.plan
+    return chronicle.keep_story(
+        plan.slug,
+        plan.title,
+        [memory for panel, memory in remembered.memories.items() if panel in accepted],
+        panels={_key(plan, panel.id) for panel in plan.panels if panel.id in remembered.memories},
+        cast=remembered.cast,
+    )
+
+
+def summary(remembered: Remembered, receipt: Receipt, accepted: Collection[str]) -> str:
+    """One line on what was stored, what was not, and why."""
+    parts = [
+        f"{len(keys)} {word}"
+        for keys, word in (
+            (receipt.stored, "stored"),
+            (receipt.replaced, "replaced"),
+            (receipt.unchanged, "there already"),
+            (receipt.removed, "removed with their panels"),
+        )
+        if keys
+    ]
+    refused = [panel for panel in remembered.memories if panel not in accepted]
+    if refused:
+        parts.append(f"{len(refused)} not stored, their panels were not accepted: {', '.join(refused)}")
+    if remembered.nothing:
+        parts.append(f"nothing to remember in {', '.join(remembered.nothing)}")
+    return f"chronicle: {'; '.join(parts) or 'nothing to remember'}"
+
+
+class _Telling:
+    """One pass over the plan in reading order, with what is known so far."""
+
+    def __init__(self, plan: Plan, chronicle: Chronicle, checkpoint: Checkpoint) -> None:
+        self._plan, self._chronicle, self._checkpoint = plan, chronicle, checkpoint
+        self.memories: dict[str, NewMemory] = {}
+        self.notes: list[str] = []
+        # As the planner joins it to expression and action.
+        self._looks = {member.key: member.prompt.strip().rstrip(",;").rstrip() for member in plan.cast}
+        self._person: dict[str, str] = {}
+        cast: dict[str, tuple[str, ...]] = {}
+        for member in plan.cast:
+            name = _own_name(plan, member.name, member.prompt)
+            cast[name] = member.aliases
+            (self._person[member.key],) = chronicle.resolve([name])
+        self.cast: Mapping[str, tuple[str, ...]] = cast
+        self._names = self._known_names()
+        self._chapter = chronicle.chapter(plan.slug)
+        self._changes: dict[str, list[Change]] = {}
+        self._reasons: dict[str, list[str]] = {}
+        self._facts: list[Passage] = []  # of this plan, about anything but looks
+        for memory in chronicle.memories(before=(self._chapter, 0, 0)):
+            names = self._with_pronouns(chronicle.resolve(memory.present))
+            for passage in memory.passages:
+                if passage.kind == "fact":
+                    self._learn_look(passage.text, names)
+
+    def panel(self, panel: Panel) -> Panel:
+        """The panel as it is remembered; then what it leaves is known to those that follow."""
+        figures = tuple(self._figure(panel, figure) for figure in panel.figures)
+        memory = self._leave(panel)
+        if memory is not None:
+            self.memories[panel.id] = memory
+        return replace(panel, figures=figures)
+
+    def _with_pronouns(self, present: Collection[str]) -> Mapping[str, str]:
+        """The names; "she", "he" and "they" are the one person who is present, if it is one."""
+        return {**self._names, **dict.fromkeys(PRONOUNS, *present)} if len(present) == 1 else self._names
+
+    def _known_names(self) -> dict[str, str]:
+        """Every name and alias of this cast, lower case as the facts are searched → person."""
+        names: dict[str, str] = {}
+        for member in self._plan.cast:
+            for name in (*member.aliases, member.name):  # a name beats an alias
+                names[name.lower()] = self._person[member.key]
+        return names
+
+    def _figure(self, panel: Panel, figure: Figure) -> Figure:
+        person = self._person[figure.character]
+        prompt = self._look(figure, person)
+        if prompt != figure.prompt:
+            reasons = "; ".join(self._reasons[person])
+            self.notes.append(f"{panel.id}: {figure.name} is drawn as remembered ({reasons}): {prompt}")
+        words = self._mind(panel, figure, person, prompt)
+        if words:
+            self.notes.append(f"{panel.id}: {figure.name} remembers: {'; '.join(words)}")
+        return replace(figure, prompt=", ".join([prompt, *(f"remembers {text}" for text in words)]))
+
+    def _look(self, figure: Figure, person: str) -> str:
+        """The figure's prompt with its description changed; as it is where the panel describes it anew."""
+        look, doing = self._looks[figure.character], self._doing(figure)
+        if not self._changes.get(person) or figure.prompt != look + doing:
+            return figure.prompt
+        return changed_look(look, self._changes[person]) + doing
+
+    def _doing(self, figure: Figure) -> str:
+        """What the prompt says beside the character's description; "" where the panel describes it anew."""
+        look = self._looks[figure.character]
+        doing = figure.prompt.removeprefix(look)
+        return doing if doing != figure.prompt and doing[:1] in ("", ",") else ""
+
+    def _mind(self, panel: Panel, figure: Figure, person: str, prompt: str) -> tuple[str, ...]:
+        """What comes to the figure's mind, as words, within the tokens that are left."""
+        limit = self._checkpoint.region_tokens
+        room = min(limit - count_tokens(prompt), int(SHARE * limit))
+        # A closed vocabulary would leave words out, and draw "headphones" where they were lost.
+        if self._checkpoint.words is not None or room <= 0:
+            return ()
+        query = " ".join([panel.scene, panel.caption, *(line.text for line in panel.lines)])
+        names = set(telling(" ".join(self._names)))
+        about = set(telling(query)) - names
+        found = [
+            fact.text
+            for fact in sorted(self._facts, key=lambda fact: -len(about & set(telling(fact.text))))
+            if person in fact.known_by and about & (set(telling(fact.text)) - names)
+        ]
+        present = [self._person[other.character] for other in panel.figures if other is not figure]
+        recalled = self._chronicle.recall(
+            query,
+            who=person,
+            present=present,
+            before=(self._chapter, 0, 0),
+            kinds=("fact", "happened", "said", "thought"),
+            k=K,
+            tokens=room,
+        )
+        found += [
+            f"{memory.speaker} said {memory.text}" if memory.speaker else memory.text
+            for memory in recalled
+            if set(memory.shared) - names or memory.cosine >= NEAR
+        ]
+        words: list[str] = []
+        for text in dict.fromkeys(found):
+            plain = as_words(cut(text, room - count_tokens("remembers ")))
+            if plain and len(words) < K:
+                words.append(plain)
+                room -= count_tokens(f", remembers {plain}")
+        return tuple(words)
+
+    def _leave(self, panel: Panel) -> NewMemory | None:
+        """What the panel leaves to remember; facts begin to hold."""
+        present = tuple(dict.fromkeys(self._person[figure.character] for figure in panel.figures))
+        names = self._with_pronouns(present)
+        context = " ".join([*(figure.name for figure in panel.figures), panel.scene])
+        passages = [*self._happened(panel, present), *self._said(panel, present)]
+        heard: list[str] = []
+        for fact in panel.remember:
+            subjects = self._learn_look(fact, names, panel.id)
+            listeners = read_told(fact, names)
+            heard += listeners
+            known_by = tuple(dict.fromkeys([*present, *listeners, *subjects]))
+            passages.append(Passage(kind="fact", text=fact, known_by=known_by))
+            if not subjects:
+                self._facts.append(passages[-1])
+        passages = [replace(p, context=context) for p in passages if p.text.strip()]
+        if not passages:
+            return None
+        return NewMemory(
+            key=_key(self._plan, panel.id),
+            passages=tuple(passages),
+            present=tuple(figure.name for figure in panel.figures),
+            told=tuple(dict.fromkeys(name for name in heard if name not in present)),
+            story=self._plan.slug,
+            page=panel.page,
+            panel=panel.index,
+            importance=0.8 if panel.remember else 0.5,
+        )
+
+    def _happened(self, panel: Panel, present: tuple[str, ...]) -> list[Passage]:
+        """The caption; and where, who, doing what: "beach: Mika, angry, hands on hips; Ren, waving"."""
+        doing = "; ".join(figure.name + self._doing(figure) for figure in panel.figures)
+        seen = ": ".join(part for part in (panel.scene, doing) if part)
+        return [
+            Passage(kind="happened", text=panel.caption, known_by=present),
+            Passage(kind="seen", text=seen, known_by=present),
+        ]
+
+    def _said(self, panel: Panel, present: tuple[str, ...]) -> list[Passage]:
+        """The lines: heard by all in the panel and by who says them; a thought is the thinker's alone."""
+        passages: list[Passage] = []
+        for line in panel.lines:
+            member = next((m for m in self._plan.cast if m.key == line.speaker), None)
+            speaker = "" if member is None else member.name
+            own = () if member is None else (self._person[member.key],)
+            if line.kind == "narration":
+                passages.append(Passage(kind="happened", text=line.text, known_by=present))
+            elif line.kind == "thought" and own:
+                passages.append(Passage(kind="thought", text=line.text, speaker=speaker, known_by=own))
+            elif line.kind != "sfx":
+                known_by = tuple(dict.fromkeys([*present, *own]))
+                passages.append(Passage(kind="said", text=line.text, speaker=speaker, known_by=known_by))
+        return passages
+
+    def _learn_look(self, fact: str, names: Mapping[str, str], panel: str = "earlier") -> tuple[str, ...]:
+        """Let a fact about looks hold from now on; returns whom it is about."""
+        subjects: list[str] = []
+        for person, change in read_fact(fact, names):
+            self._changes.setdefault(person, []).append(change)
+            reasons = self._reasons.setdefault(person, [])
+            reason = f"{panel}: {fact}"
+            if reason not in reasons:
+                reasons.append(reason)
+            subjects.append(person)
+        return tuple(dict.fromkeys(subjects))
+
+
+def _own_name(plan: Plan, name: str, look: str) -> str:
+    """The name that other stories may know too. A number, or a description that stands for a name ("a girl
+    with red hair"), means somebody in this story only."""
+    described = fold(look).startswith(fold(name)) and (
+        name[:1].islower() or fold(name).startswith(("a ", "an "))
+    )
+    return f"{plan.slug} {name}" if described or not any(letter.isalpha() for letter in name) else name
+
+
+def _key(plan: Plan, panel: str) -> str:
+    return f"{plan.slug}/{panel}"
