@@ -7,6 +7,7 @@ trust. Import it where it is used: it loads torch.
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,8 +49,11 @@ class ScriptedSegmenter:
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
         self.path, self.device = path, device
         try:
-            self._model = torch.jit.load(path, map_location=device).eval()
-        except RuntimeError as error:
+            with warnings.catch_warnings():
+                # torch advises another format; these files are in this one.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._model = torch.jit.load(path, map_location=device).eval()
+        except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise IntegrityError(
                 f"{path}: not a TorchScript that can be read ({reason}); fetch it again"

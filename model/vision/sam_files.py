@@ -23,6 +23,8 @@ from model.errors import IntegrityError, WeightsMissing
 from model.vision.sam import SamShape, build
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# What reading a file of something else ends in: torch takes anything for a pickle.
+UNREADABLE = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError)
 PUBLISHED = {
     "vit_b": SamShape(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),
     "vit_l": SamShape(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)),
@@ -114,7 +116,7 @@ def _state_of(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state: Any = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, ValueError, EOFError, OSError, SafetensorError, pickle.UnpicklingError) as error:
+    except (*UNREADABLE, SafetensorError, pickle.UnpicklingError) as error:
         raise IntegrityError(
             f"{path}: not a file of weights, or one that holds more than tensors ({_one_line(error)}); "
             "fetch it again"

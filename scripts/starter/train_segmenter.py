@@ -65,11 +65,12 @@ def choose(pool: Pool, size: int, rng: random.Random) -> Batch:
         figures = slice(pool.firsts[panel], pool.firsts[panel + 1])
         outlines, boxes = pool.masks[figures], [Box(*box) for box in pool.boxes[figures].tolist()]
         if rng.random() < 0.5:
-            squares[owner, :, :width] = squares[owner, :, :width][:, ::-1].copy()
-            cells = width * GRID // SIDE
+            cells = -(-width * GRID // SIDE)  # masks are mirrored in whole cells, so pictures are too
+            used = cells * SIDE // GRID
+            squares[owner, :, :used] = squares[owner, :, :used][:, ::-1].copy()
             outlines = outlines.copy()
             outlines[:, :, :cells] = outlines[:, :, :cells][:, :, ::-1].copy()
-            boxes = [Box(1 - box.right, box.y, box.width, box.height) for box in boxes]
+            boxes = [Box(used / width - box.right, box.y, box.width, box.height) for box in boxes]
         masks.append(outlines)
         owners += [owner] * len(boxes)
         corners.append(corner_tensor([jittered(box, JITTER, rng) for box in boxes], width, height))

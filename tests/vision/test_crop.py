@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from model.geometry import Box
-from model.vision.crop import crop_box, cut_out
+from model.vision.crop import crop_box, cut_out, masked
 
 PAPER, INK = (236, 230, 214), (180, 40, 60)
 SHADES = st.tuples(*[st.integers(0, 255)] * 3)
@@ -103,3 +103,41 @@ def test_a_crop_shows_what_stood_in_the_box() -> None:
     assert cut.size == (20, 20)
     assert count(cut, INK) == 200
     assert cut.getpixel((10, 0)) == INK
+
+
+@given(data=st.data(), width=st.integers(1, 60), height=st.integers(1, 60), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_a_masked_figure_is_whole_alone_and_in_the_middle(
+    data: st.DataObject, width: int, height: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 200, (height, width, 3), np.uint8)  # darker than paper, so that it can be told
+    mask = rng.random((height, width)) < data.draw(st.sampled_from([0.02, 0.3, 1.0]))
+    mask[data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))] = True
+    cut = masked(Image.fromarray(pixels), mask, Box(0, 0, 1, 1))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    tall, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert cut.mode == "RGB"
+    assert cut.size == (max(tall, wide),) * 2
+    square = np.asarray(cut)
+    shown = (square < 250).any(axis=2)
+    assert np.array_equal(square[shown], pixels[mask])
+    assert (square[~shown] == 255).all()
+    top, left = np.flatnonzero(shown.any(1))[0], np.flatnonzero(shown.any(0))[0]
+    assert (left, top) == ((cut.width - wide) // 2, (cut.height - tall) // 2)
+    clear = masked(Image.fromarray(pixels), mask, Box(0, 0, 1, 1), transparent=True)
+    assert clear.mode == "RGBA"
+    assert np.array_equal(np.asarray(clear)[..., 3] == 255, shown)
+    assert np.array_equal(np.asarray(clear)[..., :3], square)
+
+
+def test_without_a_mask_the_box_is_shown() -> None:
+    picture = drawn((40, 30), (10, 10, 19, 19))
+    box, nothing = Box(0.25, 0.3, 0.5, 0.5), np.zeros((30, 40), bool)
+    assert masked(picture, nothing, box).tobytes() == crop_box(picture, box).tobytes()
+    assert masked(picture, nothing, box, transparent=True).mode == "RGBA"
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(40, 30\)"):
+        masked(Image.new("RGB", (40, 30)), np.ones((40, 30), bool), Box(0, 0, 1, 1))
