@@ -70,26 +70,39 @@ def remember(plan: Plan, chronicle: Chronicle, checkpoint: Checkpoint) -> Rememb
     )
 
 
-def keep(remembered: Remembered, chronicle: Chronicle, accepted: Collection[str]) -> Receipt:
-    """Keep what the accepted panels leave; on disk when this returns, and kept only once however often.
+def keep(
+    remembered: Remembered, chronicle: Chronicle, *, accepted: Collection[str], refused: Collection[str] = ()
+) -> str:
+    """Keep what the panels leave; on disk when this returns, and kept only once however often.
 
     Args:
-        accepted: ids of the panels that have a picture.
+        accepted: ids of the panels whose picture was accepted.
+        refused: ids of those that are in the book although it was not. Of these only the facts are kept: they
+            are the author's words, whatever the picture shows.
+    Returns:
+        One line on what was stored, what was not, and why.
     Raises:
         StorageError: the disk refuses.
     """
     plan = remembered.plan
-    return chronicle.keep_story(
+    memories = [memory for panel, memory in remembered.memories.items() if panel in accepted]
+    for panel, memory in remembered.memories.items():
+        facts = tuple(passage for passage in memory.passages if passage.kind == "fact")
+        if panel in refused and panel not in accepted and facts:
+            memories.append(replace(memory, passages=facts))
+    receipt = chronicle.keep_story(
         plan.slug,
         plan.title,
-        [memory for panel, memory in remembered.memories.items() if panel in accepted],
-        panels={_key(plan, panel.id) for panel in plan.panels if panel.id in remembered.memories},
+        memories,
+        panels={_key(plan, panel) for panel in remembered.memories},
         cast=remembered.cast,
     )
+    return _summary(remembered, receipt, accepted, refused)
 
 
-def summary(remembered: Remembered, receipt: Receipt, accepted: Collection[str]) -> str:
-    """One line on what was stored, what was not, and why."""
+def _summary(
+    remembered: Remembered, receipt: Receipt, accepted: Collection[str], refused: Collection[str]
+) -> str:
     parts = [
         f"{len(keys)} {word}"
         for keys, word in (
@@ -100,11 +113,15 @@ def summary(remembered: Remembered, receipt: Receipt, accepted: Collection[str])
         )
         if keys
     ]
-    refused = [panel for panel in remembered.memories if panel not in accepted]
-    if refused:
-        parts.append(f"{len(refused)} not stored, their panels were not accepted: {', '.join(refused)}")
-    if remembered.nothing:
-        parts.append(f"nothing to remember in {', '.join(remembered.nothing)}")
+    doubted = [panel for panel in remembered.memories if panel in refused and panel not in accepted]
+    failed = [panel for panel in remembered.memories if panel not in accepted and panel not in refused]
+    for panels, why in (
+        (doubted, "of refused panels only the facts"),
+        (failed, "not stored, no picture"),
+        (remembered.nothing, "nothing to remember"),
+    ):
+        if panels:
+            parts.append(f"{why}: {', '.join(panels)}")
     return f"chronicle: {'; '.join(parts) or 'nothing to remember'}"
 
 

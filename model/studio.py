@@ -13,11 +13,14 @@ from model.config import Settings
 from model.enlarging import enlarge_all
 from model.execution.progress import Reporter
 from model.files import storage_errors
+from model.memory.chronicle import Chronicle
 from model.memory.library import Library
+from model.memory.sentences import find_sentence_model
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
 from model.page.templates import panel_aspects
 from model.rehearsal import Reference, rehearse
+from model.remembering import keep, remember
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
@@ -63,7 +66,9 @@ def make_book(
     """
     started = time.perf_counter()
     with reporter.timed("plan"):
-        plan = plan_for(path, settings, models.checkpoint)
+        chronicle = Chronicle(library, find_sentence_model())
+        remembered = remember(plan_for(path, settings, models.checkpoint), chronicle, models.checkpoint)
+        plan = remembered.plan
         out = _open_out(settings, plan)
     reporter.say(f"{plan.title}: {_counted(plan)} at {settings.steps} steps ({settings.quality})")
     sampling = sampling_of(settings)
@@ -72,11 +77,14 @@ def make_book(
         panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
     }
     panels = draw_accepted(asked, settings=settings, models=models, library=library, reporter=reporter)
+    accepted, refused = _by_verdict(panels)
+    reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
     drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]
     large = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
     with reporter.timed("pages"):
         notes = (
             *plan.notes,
+            *remembered.notes,
             *_unknown(plan, models.checkpoint),
             *_refusals(panels),
             *bind(plan, panels, large, out, library, settings.dpi),
@@ -208,6 +216,13 @@ def _unknown(plan: Plan, checkpoint: Checkpoint) -> tuple[str, ...]:
 def _counted(plan: Plan) -> str:
     counts = {"page": len(plan.pages), "panel": sum(1 for _ in plan.panels), "character": len(plan.cast)}
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+
+
+def _by_verdict(panels: Mapping[str, Outcome]) -> tuple[set[str], set[str]]:
+    """Panels whose picture was accepted, and those that are in the book although it was not."""
+    shown = {panel for panel, outcome in panels.items() if outcome.best.drawn.blob}
+    accepted = {panel for panel in shown if (verdict := panels[panel].best.verdict) and verdict.accepted}
+    return accepted, shown - accepted
 
 
 def _refusals(panels: Mapping[str, Outcome]) -> tuple[str, ...]:
