@@ -29,6 +29,7 @@ from torch import Tensor
 from model.geometry import Box
 from model.vision.sam import SamSegmenter, SamShape, build, corner_tensor
 from model.vision.sam_files import CONFIG, WEIGHTS
+from model.vision.segment import Segmenter
 from scripts.starter.course import Course
 from scripts.starter.optimizer import MuonAdam
 from scripts.starter.outlines import (
@@ -119,9 +120,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / either) if either else 1.0
 
 
-def measure(
-    segmenter: SamSegmenter, panels: Sequence[Outlined], jitter: float, seed: int
-) -> list[list[float]]:
+def measure(segmenter: Segmenter, panels: Sequence[Outlined], jitter: float, seed: int) -> list[list[float]]:
     """IoU of every figure of every panel, asked for by its true box, jittered."""
     rng = random.Random(seed)
     asked = [[jittered(box, jitter, rng) for box in panel.boxes] for panel in panels]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from model.geometry import Box
@@ -112,10 +113,10 @@ def test_a_masked_figure_is_whole_alone_and_in_the_middle(
 ) -> None:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 200, (height, width, 3), np.uint8)  # darker than paper, so that it can be told
-    mask = rng.random((height, width)) < data.draw(st.sampled_from([0.02, 0.3, 1.0]))
+    mask: NDArray[np.bool_] = rng.random((height, width)) < data.draw(st.sampled_from([0.02, 0.3, 1.0]))
     mask[data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))] = True
     cut = masked(Image.fromarray(pixels), mask, Box(0, 0, 1, 1))
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    rows, columns = np.flatnonzero(np.any(mask, axis=1)), np.flatnonzero(np.any(mask, axis=0))
     tall, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     assert cut.mode == "RGB"
     assert cut.size == (max(tall, wide),) * 2

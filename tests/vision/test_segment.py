@@ -39,7 +39,8 @@ def write(folder: Path, shape: SamShape = TINY) -> Path:
     torch.manual_seed(0)
     sam = build(shape)
     # Untrained masks are all or nothing; this one follows the picture.
-    torch.nn.init.normal_(sam.mask_decoder.output_upscaling[0].weight, std=1.0)
+    with torch.no_grad():
+        sam.mask_decoder.output_upscaling[0].weight.normal_()  # type: ignore[operator]
     state = {name: value.half().contiguous() for name, value in sam.state_dict().items()}
     save_file(state, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(dataclasses.asdict(shape)))
