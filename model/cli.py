@@ -6,6 +6,7 @@ Parsing imports nothing heavy, so that `--help` answers at once; a command impor
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import os
@@ -33,11 +34,16 @@ EXIT_CODES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of the project become one line on stderr."""
     words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
-    command = words[0] if words and words[0] in COMMANDS else "draw"
-    flags = _parser(command).parse_args(words[1:] if words and words[0] in COMMANDS else words)
+    command = words[0] if words and words[0] in {*COMMANDS, *MEMORIES} else "draw"
+    rest = words[1:] if words and words[0] == command else words
+    if command in MEMORIES:
+        module = importlib.import_module(f"model.commands.{command}")
+        flags, run = module.parser().parse_args(rest), module.run
+    else:
+        flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
     _quieten()
     try:
-        return COMMANDS[command][1](flags)
+        return run(flags)
     except AutoStudioError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -174,6 +180,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         f"  run.py {name + ' ' if name != 'draw' else ''}[STORY …]   {text}"
         for name, (text, _) in COMMANDS.items()
     )
+    listing += "".join(f"\n  run.py {name} …   {text}" for name, text in MEMORIES.items())
     parser = argparse.ArgumentParser(
         prog="run.py" if command == "draw" else f"run.py {command}",
         description="AutoStudio: a story JSON goes in, a finished comic comes out.\n\n" + listing,
@@ -257,4 +264,9 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "draw": ("draw the book", _draw),
     "cast": ("rehearse the cast and stop, to look at the references", _cast),
     "layout": ("draw panel frames, boxes and balloons only; no model", _layout),
+}
+
+# What is kept between runs: a module of model/commands each, with a parser of its own.
+MEMORIES: dict[str, str] = {
+    "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }

@@ -49,6 +49,11 @@ class Chronicle:
         self._encoder: TextEncoder = encoder or NgramEncoder()
         self._newest: int = library.rows("SELECT coalesce(max(id), 0) AS id FROM memories")[0]["id"]
 
+    @property
+    def search(self) -> str:
+        """What meaning is searched with: the name of a sentence model, or hashed pieces of words."""
+        return self._encoder.name
+
     def keep(self, memory: NewMemory) -> Receipt:
         """Keep one memory; on disk when this returns. One with the same key is replaced.
 

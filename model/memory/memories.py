@@ -27,8 +27,12 @@ class TextEncoder(Protocol):
     """Texts → vectors of one space: hashed pieces of words, or a sentence model.
 
     Attributes:
+        name: for messages.
         space: id of the space; vectors of different spaces are never compared.
     """
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def space(self) -> str: ...

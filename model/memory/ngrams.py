@@ -24,9 +24,11 @@ class NgramEncoder:
     """Texts → vectors by hashing their words and the pieces of three to five letters in them.
 
     Attributes:
+        name: for messages.
         space: id of the space; vectors of different spaces are never compared.
     """
 
+    name = "hashed n-grams"
     space = f"ngrams-1-{WIDTH}"
 
     def encode_texts(self, texts: Sequence[str], /) -> NDArray[np.float32]:

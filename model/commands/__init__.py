@@ -1,0 +1,1 @@
+"""The commands beside drawing, a module each: `parser()` says what may be typed, `run(flags)` does it."""

@@ -1,0 +1,264 @@
+"""`run.py chronicle …`: look into the story's long-term memory, add to it, take from it.
+
+In: what was typed. Out: lines for a person, or with --json one object for a program; an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from model.memory.chronicle import Chronicle
+    from model.memory.library import Library
+    from model.memory.memories import Memory, Place, Recollection
+
+LOGGED = 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be typed after `run.py chronicle`."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--library", type=Path, default=Path("outputs/library"), metavar="DIR", help="whose chronicle"
+    )
+    shared.add_argument("--json", action="store_true", help="print one JSON object")
+    top = argparse.ArgumentParser(
+        prog="run.py chronicle",
+        description="What happened, was said, and is to be remembered of the stories of one library.",
+        allow_abbrev=False,
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
+
+    recall = action("recall", "what comes to mind, best first")
+    recall.add_argument("words", nargs="+", metavar="WORDS", help="what to think of")
+    recall.add_argument("--who", metavar="NAME", help="only what this character was there for or was told")
+    recall.add_argument(
+        "--present",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="somebody in the scene; may be repeated",
+    )
+    recall.add_argument("--k", type=int, default=4, metavar="N", help="at most N memories (default: 4)")
+    recall.add_argument(
+        "--tokens", type=int, default=160, metavar="N", help="at most N tokens of text in all (default: 160)"
+    )
+
+    add = action("add", "remember a fact, or something said")
+    add.add_argument("text", metavar="TEXT", help="in words, as under `remember` of a story")
+    add.add_argument(
+        "--who", action="append", default=[], metavar="NAME", help="somebody who was there; may be repeated"
+    )
+    add.add_argument(
+        "--told",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="somebody who heard of it; may be repeated",
+    )
+    add.add_argument("--said_by", default="", metavar="NAME", help="who said it")
+    add.add_argument(
+        "--after", default="", metavar="STORY", help="known only to stories after this one (its slug)"
+    )
+    add.add_argument("--importance", type=float, default=0.5, metavar="X", help="0 to 1 (default: 0.5)")
+    add.add_argument("--next_session", action="store_true", help="recall it only from the next run on")
+
+    listing = action("list", "every memory, in the order of the book")
+    listing.add_argument("--who", metavar="NAME", help="only what this character knows")
+    listing.add_argument("--story", metavar="STORY", help="only of this story (its slug)")
+
+    forget = action("forget", "remove memories")
+    forget.add_argument("ids", nargs="*", type=int, metavar="NUMBER", help="as `list` numbers them")
+    forget.add_argument("--story", metavar="STORY", help="all of this story, and that it was ever drawn")
+
+    log = action("log", "what a character remembers, as a block for a chat model")
+    log.add_argument("name", metavar="NAME", help="whose memory")
+    log.add_argument("words", nargs="*", metavar="WORDS", help="what to think of; without, the latest")
+    log.add_argument("--k", type=int, default=LOGGED, metavar="N", help=f"at most N (default: {LOGGED})")
+    return top
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Do what was typed.
+
+    Raises:
+        ConfigError: it cannot be done so; the message says what can.
+        StorageError, IntegrityError: see `Library`.
+    """
+    from model.memory.chronicle import Chronicle
+    from model.memory.library import Library
+    from model.memory.sentences import find_sentence_model
+
+    if flags.action != "add" and not (flags.library / "library.db").exists():
+        raise ConfigError(
+            f"--library: there is no library in {flags.library}; draw a story first, or name another"
+        )
+    with Library.open(flags.library) as library:
+        chronicle = Chronicle(library, find_sentence_model())
+        return _ACTIONS[flags.action](flags, chronicle, library)
+
+
+def _recall(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+    found = chronicle.recall(
+        " ".join(flags.words),
+        who=flags.who,
+        present=flags.present,
+        k=_positive("--k", flags.k),
+        tokens=_positive("--tokens", flags.tokens),
+    )
+    if flags.json:
+        _print_json({"search": chronicle.search, "recalled": [asdict(memory) for memory in found]})
+        return 0
+    whose = f" to {flags.who}" if flags.who else ""
+    _print([_line(memory) for memory in found] or [f"nothing comes to mind{whose}"])
+    return 0
+
+
+def _add(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+    from model.memory.memories import by_hand
+
+    if flags.after:
+        _check_story("--after", flags.after, library)
+    memory = by_hand(
+        flags.text,
+        who=flags.who,
+        told=flags.told,
+        said_by=flags.said_by,
+        after=flags.after,
+        importance=flags.importance,
+        next_session=flags.next_session,
+    )
+    try:
+        receipt = chronicle.keep(memory)
+    except ValueError as error:
+        raise ConfigError(f"chronicle add: {error}") from error
+    (kept,) = [found for found in chronicle.memories() if found.key == memory.key]
+    if flags.json:
+        _print_json({"id": kept.id, "key": kept.key, "stored": bool(receipt.stored)})
+        return 0
+    done = "stored" if receipt.stored else "replaced" if receipt.replaced else "there already"
+    knowers = ", ".join(memory.passages[0].known_by) or "nobody (name them with --who or --told)"
+    _print([f"{kept.id}: {done}; known to {knowers}"])
+    return 0
+
+
+def _list(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+    if flags.story is not None:
+        _check_story("--story", flags.story, library)
+    found = chronicle.memories(who=flags.who, story=flags.story)
+    if flags.json:
+        _print_json({"memories": [asdict(memory) for memory in found]})
+        return 0
+    lines = [line for memory in found for line in _lines(memory)]
+    _print(lines or ["nothing is remembered"])
+    return 0
+
+
+def _forget(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+    if (flags.story is None) == (not flags.ids):
+        raise ConfigError(
+            "chronicle forget: name numbers as `run.py chronicle list` shows them, or --story STORY"
+        )
+    if flags.story is not None:
+        _check_story("--story", flags.story, library)
+        removed = chronicle.forget_story(flags.story)
+    else:
+        unknown = set(flags.ids) - {memory.id for memory in chronicle.memories()}
+        if unknown:
+            numbers = ", ".join(map(str, sorted(unknown)))
+            raise ConfigError(
+                f"chronicle forget: no memory {numbers}; `run.py chronicle list` shows the numbers"
+            )
+        removed = chronicle.forget(flags.ids)
+    if flags.json:
+        _print_json({"removed": list(removed)})
+    else:
+        _print([f"{len(removed)} removed{': ' if removed else ''}{', '.join(removed)}"])
+    return 0
+
+
+def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+    from model.memory.classic import classic_block
+
+    count = _positive("--k", flags.k)
+    if flags.words:
+        recalled = chronicle.recall(" ".join(flags.words), who=flags.name, k=count)
+        passages = [(memory.speaker, memory.text, memory.created) for memory in recalled]
+    else:
+        passages = [
+            (passage.speaker, passage.text, memory.created)
+            for memory in chronicle.memories(who=flags.name)
+            for passage in memory.passages
+            if passage.kind != "seen"
+        ][-count:]
+    block = classic_block(flags.name, passages, time.time())
+    if flags.json:
+        _print_json({"log": block})
+    else:
+        _print([block])
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace, Chronicle, Library], int]] = {
+    "recall": _recall,
+    "add": _add,
+    "list": _list,
+    "forget": _forget,
+    "log": _log,
+}
+
+
+def _check_story(flag: str, slug: str, library: Library) -> None:
+    known = [row["slug"] for row in library.rows("SELECT slug FROM stories ORDER BY chapter")]
+    if slug not in known:
+        stories = ", ".join(known[:12]) or "none yet"
+        raise ConfigError(f"{flag}: the library knows no story '{slug}'; it knows: {stories}")
+
+
+def _positive(flag: str, value: int) -> int:
+    if value < 1:
+        raise ConfigError(f"{flag}: {value} is out of range; use 1 or more")
+    return value
+
+
+def _line(memory: Recollection) -> str:
+    said = f"{memory.speaker}: " if memory.speaker else ""
+    return f"{memory.memory}  {_where(memory.story, memory.place)}  {said}{memory.text}"
+
+
+def _lines(memory: Memory) -> Iterable[str]:
+    who = ", ".join(memory.present) or "nobody"
+    told = f"; told: {', '.join(memory.told)}" if memory.told else ""
+    later = "; from the next run on" if memory.next_session else ""
+    yield f"{memory.id}  {_where(memory.story, memory.place)}  there: {who}{told}{later}"
+    for passage in memory.passages:
+        said = f"{passage.speaker}: " if passage.speaker else ""
+        yield f"    {passage.kind:8}  {said}{passage.text}"
+
+
+def _where(story: str, place: Place) -> str:
+    from model.memory.memories import END_OF_STORY
+
+    if not story:
+        return "added"
+    return f"after {story}" if place[1] >= END_OF_STORY else f"{story} p{place[1]:03}_{place[2]:02}"
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _print_json(facts: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
