@@ -7,9 +7,10 @@ The search is coordinate descent from several starts, with every step a least-sq
 
 1. each block by itself, scale D and offset E free: quantize, solve for D and E, again, for every start;
 2. the superblock's d and dmin from the largest D and E, in half precision;
-3. each block again with whole sc and m: the neighbours of D/d, for each the m that goes with it, then what both do to q;
-4. d and dmin by least squares for these sc, m, q over the superblock; step 3 once more with them, and for each
-   superblock the better of the two.
+3. each block again with whole sc and m: the neighbours of D/d, each with the m that goes with it, and the q
+   that follow;
+4. d and dmin by least squares for these sc, m, q over the superblock; step 3 once more with them, and for
+   each superblock the better of the two.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from quantization.levels import BlockType
 from quantization.packing import pack_q2_k, pack_q3_k, pack_q4_k, pack_q5_k, pack_q6_k
 from quantization.symmetric import SymmetricGrid, fit_symmetric
 
-# The starts, shifts and steps were chosen by measurement (scripts/bench/quantize.py): with fewer the error grows,
-# with more it hardly falls.
+# Starts, shifts and steps were chosen by measurement (scripts/bench/LOG.md): with fewer the error grows, with
+# more it hardly falls.
 _STARTS = (-1.8, -1.2, -0.6, 0.0, 0.5)
 _Q2_K = AffineGrid(levels=3, scales=15, blocks=16, starts=(-0.6, 0.0, 0.4), shifts=(0.0, 0.1))
 _Q3_K = SymmetricGrid(levels=4, scales=32, blocks=16, starts=(-0.7, 0.0, 0.7))

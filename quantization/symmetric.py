@@ -3,9 +3,10 @@
 In go the values of many superblocks, one column a block; out come the whole numbers that minimise the squared
 error, weighted where weights are given. Nothing here knows how they are laid out in bytes.
 
-The search is that of `affine`, with one unknown a block: the scale by itself from several starts, d, then whole
-sc beside D/d. (d once more by least squares was tried, and gained 0.0003 of the error.) The smallest q reaches one step further from zero than
-the largest, so a scale may be negative, and the value of largest magnitude is given the smallest q.
+The search is that of `affine`, with one unknown a block: the scale by itself from several starts, d, then
+whole sc beside D/d. (d once more by least squares was tried: it gained 0.0003 of the error.) The smallest q
+reaches one step further from zero than the largest, so a scale may be negative, and the value of largest
+magnitude is given the smallest q.
 """
 
 from __future__ import annotations

@@ -1,0 +1,154 @@
+"""Tensors of a GGUF file, dequantized one at a time; the header is read by hand, for it is not trusted.
+
+Every count and length is held against what is left of the file before it is believed, so that a header
+cannot ask for more memory or time than the file is long.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, cast
+
+import gguf
+import torch
+from torch import Tensor
+
+from model.errors import ConfigError
+from quantization.levels import TYPES, BlockType
+from quantization.sources import read_into
+
+MOST_HEADER = 1 << 28  # bytes; with all tokens of a tokenizer it has a few million
+_BY_NUMBER = {kind.number: kind for kind in TYPES.values()}
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_ROWS = 1 << 22  # values dequantized at once
+
+
+class GgufSource:
+    """One GGUF file of version 2 or 3, little-endian."""
+
+    def __init__(self, path: Path) -> None:
+        self.files = (path,)
+        self.metadata: dict[str, Any] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._places: dict[str, tuple[BlockType, int]] = {}
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header = _Header(path, file.read(min(size, MOST_HEADER)))
+        version = header.scalar(4)
+        if version not in {2, 3}:
+            raise ConfigError(f"{path}: GGUF version {version}, expected 2 or 3; convert it first")
+        tensors, fields = header.count(8), header.count(8)
+        for _ in range(fields):
+            name = header.string()
+            self.metadata[name] = header.value(header.scalar(4))
+        infos = [self._info(header) for _ in range(tensors)]
+        alignment = int(self.metadata.get("general.alignment", 32))
+        if not 0 < alignment <= 1 << 20:
+            raise ConfigError(f"{path}: aligned to {alignment}; download it again")
+        start = -(-header.position // alignment) * alignment
+        for name, shape, kind, offset in infos:
+            end = start + offset + kind.bytes_of(shape)
+            if end > size:
+                raise ConfigError(
+                    f"{path}: {name} ends at byte {end} of a file of {size}; cut off; download it again"
+                )
+            self.shapes[name] = shape
+            self._places[name] = (kind, start + offset)
+
+    def _info(self, header: _Header) -> tuple[str, tuple[int, ...], BlockType, int]:
+        name = header.string()
+        sides = header.scalar(4)
+        if not 0 < sides <= 4:
+            raise ConfigError(
+                f"{header.path}: {name} has {sides} dimensions, expected 1 to 4; download it again"
+            )
+        shape = tuple(reversed([int(header.scalar(10)) for _ in range(sides)]))
+        number, offset = header.scalar(4), header.scalar(10)
+        kind = _BY_NUMBER.get(number)
+        if kind is None:
+            raise ConfigError(
+                f"{header.path}: {name} is of type number {number}, expected one of {', '.join(TYPES)}"
+            )
+        if shape[-1] % kind.values:
+            raise ConfigError(f"{header.path}: {name} has rows of {shape[-1]}, which {kind.name} cannot hold")
+        return name, shape, kind, int(offset)
+
+    def read(self, name: str) -> Tensor:
+        """The tensor; quantized types become float32."""
+        kind, offset = self._places[name]
+        shape = self.shapes[name]
+        stored = torch.empty(kind.bytes_of(shape), dtype=torch.uint8)
+        read_into(self.files[0], offset, stored)
+        plain = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+        if kind.name in plain:
+            return stored.view(plain[kind.name]).view(shape)
+        values = torch.empty(shape, dtype=torch.float32)
+        blocks, into = stored.view(-1, kind.bytes), values.view(-1, kind.values)
+        quants: Any = gguf.quants
+        step = _ROWS // kind.values
+        for start in range(0, len(blocks), step):
+            piece = quants.dequantize(
+                blocks[start : start + step].numpy(), gguf.GGMLQuantizationType(kind.number)
+            )
+            into[start : start + step] = torch.from_numpy(cast(Any, piece))
+        return values
+
+
+class _Header:
+    """Reads values one after another and refuses to leave the bytes."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path = path
+        self.data = data
+        self.position = 4  # behind the magic
+
+    def _take(self, size: int) -> int:
+        start = self.position
+        if size > len(self.data) - start:
+            raise ConfigError(
+                f"{self.path}: its header claims {size} bytes at {start}, {len(self.data) - start} are left; "
+                f"download it again"
+            )
+        self.position += size
+        return start
+
+    def scalar(self, kind: int) -> Any:
+        layout = "<" + _SCALARS[kind]
+        return struct.unpack_from(layout, self.data, self._take(struct.calcsize(layout)))[0]
+
+    def count(self, least: int) -> int:
+        """A number of things that take at least so many bytes each."""
+        number = int(self.scalar(10))
+        left = len(self.data) - self.position
+        if number > left // least:
+            raise ConfigError(
+                f"{self.path}: its header claims {number} entries, {left} bytes are left; download it again"
+            )
+        return number
+
+    def string(self) -> str:
+        length = int(self.scalar(10))
+        start = self._take(length)
+        return self.data[start : start + length].decode("utf-8", "replace")
+
+    def value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self.scalar(kind)
+        if kind == _STRING:
+            return self.string()
+        inner = self.scalar(4) if kind == _ARRAY else None
+        if inner in _SCALARS:
+            letter = _SCALARS[inner]
+            number = self.count(struct.calcsize(letter))
+            return list(
+                struct.unpack_from(
+                    f"<{number}{letter}", self.data, self._take(number * struct.calcsize(letter))
+                )
+            )
+        if inner == _STRING:
+            return [self.string() for _ in range(self.count(8))]
+        raise ConfigError(
+            f"{self.path}: a field of type {kind} holding {inner} is not known; download it again"
+        )

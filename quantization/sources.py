@@ -1,0 +1,164 @@
+"""Tensors of checkpoints that strangers wrote, one at a time: safetensors files, shards, folders.
+
+Headers are not trusted: every size is held against the file's own before anything is allocated, and pickles
+are not read at all. Tensors are read, not mapped: a mapped file of 24 GB would count as this process's.
+GGUF files are `gguf_source`'s; which tensor means what is `rules`'.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from model.errors import ConfigError
+
+MOST_HEADER = 100_000_000  # bytes of a header, as in the safetensors library
+TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+PICKLES = {".pt", ".pth", ".ckpt", ".bin", ".pkl"}
+
+
+class Source(Protocol):
+    """Where tensors come from: safetensors or GGUF.
+
+    Attributes:
+        files: all files of it, in order.
+        shapes: name → shape, outermost first.
+        metadata: what a GGUF file says of itself; empty for safetensors.
+    """
+
+    files: tuple[Path, ...]
+    shapes: dict[str, tuple[int, ...]]
+    metadata: dict[str, Any]
+
+    def read(self, name: str) -> Tensor:
+        """The tensor in the type it is stored in; quantized ones as float32."""
+        ...
+
+
+def open_source(path: Path) -> Source:
+    """Open a checkpoint: a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout.
+
+    Raises:
+        ConfigError: it is absent, of another kind, or its header does not fit the file.
+    """
+    from quantization.gguf_source import GgufSource
+
+    if path.is_dir():
+        return SafetensorsSource(_files_of(path))
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file or folder; name a checkpoint")
+    if path.name.endswith(".safetensors.index.json"):
+        return SafetensorsSource(_shards_of(path))
+    if path.suffix.lower() in PICKLES:
+        raise ConfigError(f"{path}: a pickle can run any code, so it is not read; save it as safetensors")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"GGUF":
+        return GgufSource(path)
+    if path.suffix.lower() == ".gguf":
+        raise ConfigError(f"{path}: begins with {magic!r}, expected b'GGUF'; download it again")
+    return SafetensorsSource((path,))
+
+
+def _files_of(folder: Path) -> tuple[Path, ...]:
+    """The weights of a model's folder; of a whole pipeline's folder those of the transformer."""
+    if (folder / "model_index.json").is_file() or not any(folder.glob("*.safetensors")):
+        folder = folder / "transformer" if (folder / "transformer").is_dir() else folder
+    index = sorted(folder.glob("*.safetensors.index.json"))
+    if index:
+        return _shards_of(index[0])
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) == 1:
+        return (files[0],)
+    found = "no safetensors file" if not files else f"{len(files)} safetensors files and no index"
+    raise ConfigError(f"{folder}: {found}, expected one, or shards with an index; name the file itself")
+
+
+def _shards_of(index: Path) -> tuple[Path, ...]:
+    try:
+        names: Any = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        shards = tuple(index.parent / Path(name).name for name in sorted(set(names)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{index}: not an index of shards ({error}); download it again") from error
+    for shard in shards:
+        if not shard.is_file():
+            raise ConfigError(f"{shard}: missing, though {index.name} names it; download it")
+    return shards
+
+
+class SafetensorsSource:
+    """One safetensors file, or the shards of one checkpoint."""
+
+    def __init__(self, files: tuple[Path, ...]) -> None:
+        self.files = files
+        self.metadata: dict[str, Any] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._places: dict[str, tuple[Path, torch.dtype, int, int]] = {}
+        for path in files:
+            with path.open("rb") as file:
+                self._add(path, file)
+
+    def _add(self, path: Path, file: IO[bytes]) -> None:
+        size = path.stat().st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, MOST_HEADER):
+            raise ConfigError(
+                f"{path}: its header claims {length} bytes of a file of {size}; not safetensors, or cut off"
+            )
+        try:
+            header = cast(dict[str, Any], json.loads(file.read(length)))
+            for name, facts in header.items():
+                if name == "__metadata__":
+                    continue
+                shape = tuple(int(side) for side in facts["shape"])
+                begin, end = (int(offset) for offset in facts["data_offsets"])
+                self._place(path, name, facts["dtype"], shape, (8 + length + begin, 8 + length + end), size)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ConfigError(f"{path}: not a safetensors header ({error}); download it again") from error
+
+    def _place(
+        self, path: Path, name: str, kind: str, shape: tuple[int, ...], span: tuple[int, int], size: int
+    ) -> None:
+        dtype = TYPES.get(kind)
+        if dtype is None:
+            raise ConfigError(
+                f"{path}: {name} is of type {kind}, expected one of {', '.join(TYPES)}; "
+                f"save the checkpoint in one of these"
+            )
+        wanted = dtype.itemsize
+        for side in shape:
+            wanted *= side
+        begin, end = span
+        if min(shape, default=1) < 0 or begin < 0 or end > size or end - begin != wanted:
+            raise ConfigError(
+                f"{path}: {name} claims bytes {begin} to {end} of {size} for {wanted}; download it again"
+            )
+        self.shapes[name] = shape
+        self._places[name] = (path, dtype, begin, end)
+
+    def read(self, name: str) -> Tensor:
+        """The tensor in the type it is stored in."""
+        path, dtype, begin, end = self._places[name]
+        values = torch.empty(end - begin, dtype=torch.uint8)
+        read_into(path, begin, values)
+        return values.view(dtype).view(self.shapes[name])
+
+
+def read_into(path: Path, offset: int, values: Tensor) -> None:
+    """Fill a tensor of bytes from a file."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        found = file.readinto(values.numpy())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    if found != len(values):
+        raise ConfigError(f"{path}: ends at {found} of {len(values)} bytes of a tensor; download it again")
