@@ -268,5 +268,6 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 
 # What is kept between runs: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
+    "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }

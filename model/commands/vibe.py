@@ -1,0 +1,252 @@
+"""`run.py vibe …`: likes and dislikes from the command line.
+
+In: what was typed. Out: lines for a person, or with `--json` one JSON object as the last line of stdout; an
+exit code. Parsing imports nothing heavy; the encoder is loaded by the commands that look at pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from model.memory.vibe.exchange import ImportReport
+    from model.memory.vibe.taste import Influence
+    from model.vibes import VibeMemory
+
+Answer = tuple[dict[str, Any], list[str], int]
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Do what was typed; returns the exit code. Raises the project's errors."""
+    from model.vibes import VibeMemory, vibe_path
+
+    if flags.memory is not None and flags.profile is not None:
+        raise ConfigError("--memory, --profile: both name a file; use one of them")
+    vibe = VibeMemory(flags.memory or vibe_path(flags.profile))
+    facts, lines, code = ACTIONS[flags.action][1](vibe, flags)
+    if flags.json:
+        sys.stdout.write(json.dumps(facts, allow_nan=False) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return code
+
+
+def _like(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    from model.memory.vibe.exchange import import_pictures
+
+    liked = flags.action == "like"
+    report = import_pictures(
+        vibe, flags.pictures, liked=liked, category=flags.category or "general", weight=flags.weight
+    )
+    if not report.added and not report.known and report.complaints:
+        raise ConfigError(report.complaints[0])
+    facts = {flags.action + "d": report.added, **asdict(report), **_counts(vibe)}
+    line = f"{report.added} {flags.action}d"
+    if report.known:
+        line += f", {report.known} known already"
+    return facts, [*_noted(report), f"{line}; {_summary(vibe)}"], 1 if report.skipped else 0
+
+
+def _stats(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    facts = vibe.get_statistics()
+    lines = [_summary(vibe)]
+    lines += [
+        f"  {name}: {counts['liked']} liked, {counts['disliked']} disliked"
+        for name, counts in facts["categories"].items()
+    ]
+    lines.append(
+        f"{facts['generation_count']} pictures scored, {facts['average_score']:+.3f} on average; "
+        f"{facts['filter_applications']} decisions; {facts['panels_seen']} panels seen"
+    )
+    return facts, lines, 0
+
+
+def _score(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    scores = {str(path): vibe.score(path, flags.category) for path in flags.pictures}
+    rows = [
+        {"picture": path, "score": round(score, 6), "accepted": vibe.accepts(score)}
+        for path, score in scores.items()
+    ]
+    lines = [f"{row['score']:+.3f}  {'yes' if row['accepted'] else 'no '}  {row['picture']}" for row in rows]
+    facts = {"scores": rows, "threshold": vibe.settings.threshold, "available": vibe.eye.available()}
+    return facts, lines, 0
+
+
+def _explain(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    if len(flags.pictures) != 1:
+        raise ConfigError(f"vibe explain: {len(flags.pictures)} pictures found; name one")
+    found = vibe.explain(flags.pictures[0], flags.category, flags.top)
+    facts = {
+        "picture": str(flags.pictures[0]),
+        "score": round(found.score, 6),
+        "accepted": vibe.accepts(found.score),
+        "influences": [_told(vibe, influence) for influence in found.influences],
+    }
+    lines = [f"{found.score:+.3f}  {flags.pictures[0]}"]
+    lines += [
+        f"  {one['contribution']:+.3f}  {one['said']} {one['source'] or 'an embedding'}"
+        f" ({one['category']}, similarity {one['similarity']:+.2f})"
+        for one in facts["influences"]
+    ]
+    return facts, lines, 0
+
+
+def _clear(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    gone = vibe.clear(flags.category)
+    backup = vibe.path.with_name(f"{vibe.path.name}.bak")
+    line = f"{gone} memories forgotten" + (f"; {backup} has them until the next change" if gone else "")
+    return {"cleared": gone, **_counts(vibe)}, [line], 0
+
+
+def _optimize(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    before, after = vibe.optimize()
+    line = f"{before} entries, now {after}: {before - after} exact copies merged, nothing lost"
+    return {"before": before, "after": after}, [line], 0
+
+
+def _export(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    from model.memory.vibe.exchange import export_file
+
+    count = export_file(vibe, flags.file, version=flags.format, compact=flags.compact)
+    facts = {"exported": count, "file": str(flags.file), "format": flags.format}
+    return facts, [f"{flags.file}: {count} memories, format {flags.format}"], 0
+
+
+def _import(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    from model.memory.vibe.exchange import import_file
+
+    lines: list[str] = []
+    reports: list[dict[str, Any]] = []
+    for path in flags.files:
+        report = import_file(vibe, path)
+        reports.append({"file": str(path), **asdict(report)})
+        lines += _noted(report)
+        lines.append(
+            f"{path}: format {report.version}, {report.added} new, {report.known} known, "
+            f"{report.skipped} skipped"
+        )
+    return {"imports": reports, **_counts(vibe)}, [*lines, _summary(vibe)], 0
+
+
+def _repair(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    done = vibe.repair()
+    kept_as = None if done.kept_as is None else str(done.kept_as)
+    facts = {**asdict(done), "kept_as": kept_as, **_counts(vibe)}
+    if not done.needed:
+        return facts, [f"{vibe.path}: nothing to repair"], 0
+    line = f"{vibe.path}: {done.salvaged} memories saved from it, {done.from_backup} more from its .bak"
+    return facts, [line + (f"; the damaged file is {kept_as}" if kept_as else "")], 0
+
+
+def _analytics(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    from model.memory.vibe.analytics import draw_analytics
+    from model.memory.vibe.report import calibrate
+
+    out = flags.out or vibe.path.with_suffix(".png")
+    vectors = [memory.vector.size for memory in vibe.memories]
+    found = calibrate(vibe.taste(vectors[-1] if vectors else 1))
+    draw_analytics(vibe, found, out)
+    facts = {"picture": str(out), "calibration": asdict(found), **_counts(vibe)}
+    lines = [str(out)]
+    if found.count:
+        lines.append(f"by the rest of the memories: AUC {found.auc:.2f}, Brier score {found.brier:.3f}")
+    return facts, lines, 0
+
+
+def _profiles(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
+    from model.memory.vibe.exchange import profiles
+    from model.vibes import vibe_path
+
+    names = profiles(vibe_path())
+    return {"profiles": list(names)}, list(names) or ["no profiles; --profile NAME with 'like' makes one"], 0
+
+
+def _noted(report: ImportReport) -> list[str]:
+    return [f"note: {complaint}" for complaint in report.complaints]
+
+
+def _counts(vibe: VibeMemory) -> dict[str, int]:
+    statistics = vibe.get_statistics()
+    return {"total_liked": statistics["liked"], "total_disliked": statistics["disliked"]}
+
+
+def _summary(vibe: VibeMemory) -> str:
+    counts = _counts(vibe)
+    return f"{vibe.path}: {counts['total_liked']} liked, {counts['total_disliked']} disliked"
+
+
+def _told(vibe: VibeMemory, influence: Influence) -> dict[str, Any]:
+    memory = influence.memory
+    picture = vibe.picture_of(memory)
+    return {
+        "contribution": round(influence.contribution, 6),
+        "similarity": round(influence.similarity, 6),
+        "said": "liked" if memory.liked else "disliked",
+        "category": memory.category,
+        "weight": memory.weight,
+        "source": memory.fact("source"),
+        "picture": None if picture is None else str(picture),
+    }
+
+
+ACTIONS: dict[str, tuple[str, Callable[[VibeMemory, argparse.Namespace], Answer]]] = {
+    "like": ("remember pictures, or folders of them, as liked", _like),
+    "dislike": ("the same as disliked", _like),
+    "stats": ("what is remembered, and how it was used", _stats),
+    "score": ("how much pictures would be liked: −1 to 1", _score),
+    "explain": ("which memories moved a picture's score", _explain),
+    "clear": ("forget a category, or everything", _clear),
+    "optimize": ("merge exact copies; nothing is lost", _optimize),
+    "export": ("write a file of format 1 or 2", _export),
+    "import": ("take over files of format 1 or 2; the same again changes nothing", _import),
+    "merge": ("the same as import", _import),
+    "repair": ("restore a damaged file from itself and its .bak", _repair),
+    "analytics": ("draw what is liked and how far scores can be trusted", _analytics),
+    "profiles": ("list the profiles", _profiles),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be typed after `run.py vibe`."""
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common.add_argument(
+        "--memory", type=Path, metavar="FILE", help="the vibe memory (default: VIBE_MEMORY_PATH)"
+    )
+    common.add_argument("--profile", metavar="NAME", help="a memory of its own, beside the default one")
+    common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    top = argparse.ArgumentParser(
+        prog="run.py vibe",
+        description="What you like and dislike; runs keep the pictures that fit it.",
+        allow_abbrev=False,
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    made = {
+        name: actions.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+        for name, (text, _) in ACTIONS.items()
+    }
+    for name in ("like", "dislike", "score", "explain"):
+        made[name].add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
+    for name in ("like", "dislike", "score", "explain", "clear"):
+        made[name].add_argument("--category", metavar="NAME", help="such as portraits (default: all)")
+    for name in ("like", "dislike"):
+        made[name].add_argument(
+            "--weight", type=float, default=1.0, metavar="X", help="how much it counts (default: 1)"
+        )
+    made["explain"].add_argument(
+        "--top", type=int, default=5, metavar="N", help="memories to name (default: 5)"
+    )
+    made["export"].add_argument("file", type=Path, metavar="FILE")
+    made["export"].add_argument("--format", type=int, choices=(1, 2), default=2, help="(default: 2)")
+    made["export"].add_argument("--compact", action="store_true", help="small, for this program only")
+    for name in ("import", "merge"):
+        made[name].add_argument("files", nargs="+", type=Path, metavar="FILE")
+    made["analytics"].add_argument("--out", type=Path, metavar="PNG", help="(default: beside the memory)")
+    return top
