@@ -266,8 +266,9 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "layout": ("draw panel frames, boxes and balloons only; no model", _layout),
 }
 
-# What is kept between runs: a module of model/commands each, with a parser of its own.
+# What is kept between runs, and files of weights: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
+    "quantize": "make a GGUF file of a checkpoint",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }

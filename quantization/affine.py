@@ -159,7 +159,8 @@ def _free(values: _Values, grid: AffineGrid) -> tuple[Tensor, Tensor]:
         scales, offsets = values.solve(values.sums(scales, offsets))
     sums = values.sums(scales, offsets)
     scales, offsets = values.solve(sums)
-    return _best(values.error(sums, scales, offsets), scales, offsets)[1:]
+    _, scale, offset = _best(values.error(sums, scales, offsets), scales, offsets)
+    return scale, offset
 
 
 class _Settled(NamedTuple):
@@ -177,7 +178,8 @@ class _Settled(NamedTuple):
 
 def _units(scale: Tensor, offset: Tensor, grid: AffineGrid) -> tuple[Tensor, Tensor]:
     """Step 2: d and dmin, so that the largest scale and offset take the largest whole number."""
-    return tuple(_half(part.view(-1, grid.blocks).amax(1) / grid.scales) for part in (scale, offset))
+    largest, lowest = scale.view(-1, grid.blocks).amax(1), offset.view(-1, grid.blocks).amax(1)
+    return _half(largest / grid.scales), _half(lowest / grid.scales)
 
 
 def _settle(

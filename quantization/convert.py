@@ -60,7 +60,7 @@ def convert(
     level: Level,
     *,
     imatrix: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: int | None = None,
     report: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Converted:
@@ -69,6 +69,7 @@ def convert(
     Args:
         source: a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout.
         imatrix: how much each column matters, see `imatrix`; for K levels.
+        device: auto, cuda, mps or cpu.
         threads: pieces worked on at once on a CPU; None = as many as torch uses.
         report: told of each tensor's name, and of the weights done and in all.
     Raises:
@@ -79,6 +80,7 @@ def convert(
     if imatrix is not None and not level.type.weighted:
         raise ConfigError(f"--imatrix: {level.name} has no use for importance; choose a K level")
     opened = open_source(source)
+    device = _resolved(device)
     if out.resolve() in {file.resolve() for file in opened.files}:
         raise ConfigError(f"{out}: that is the source itself; choose another output")
     plan = plan_file(opened.shapes, level, config=_config(opened), origin=opened.metadata)
@@ -163,6 +165,15 @@ def _weights(tensor: Planned) -> int:
     for side in tensor.shape:
         number *= side
     return number
+
+
+def _resolved(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if not present[device]():
+        raise ConfigError(f"--device: {device} is not on this machine; choose another, or auto")
+    return device
 
 
 def _config(source: Source) -> dict[str, Any] | None:

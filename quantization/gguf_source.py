@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gguf
 import torch
@@ -89,10 +89,10 @@ class GgufSource:
         quants: Any = gguf.quants
         step = _ROWS // kind.values
         for start in range(0, len(blocks), step):
-            piece = quants.dequantize(
-                blocks[start : start + step].numpy(), gguf.GGMLQuantizationType(kind.number)
+            piece = blocks[start : start + step].numpy()
+            into[start : start + step] = torch.tensor(
+                quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
             )
-            into[start : start + step] = torch.from_numpy(cast(Any, piece))
         return values
 
 

@@ -7,9 +7,9 @@ the result as safetensors, a tensor's name → (columns). `read_importance` also
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save
@@ -24,7 +24,7 @@ LEAST = 1e-3
 
 
 @contextlib.contextmanager
-def gather(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+def gather(model: nn.Module) -> Generator[dict[str, Tensor]]:
     """Watch every linear layer of `model`; leaving, the dictionary holds weight name → mean squares."""
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
@@ -39,9 +39,10 @@ def gather(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
         return watch
 
+    modules: list[tuple[str, nn.Module]] = list(cast(Any, model).named_modules())
     handles = [
         module.register_forward_pre_hook(watcher(f"{name}.weight"))
-        for name, module in model.named_modules()
+        for name, module in modules
         if isinstance(module, nn.Linear)
     ]
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import gguf
 import torch
@@ -115,8 +115,8 @@ def _encode_blocks(x: Tensor, kind: BlockType, importance: Tensor | None) -> Ten
         types = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
         return x.to(types[kind.name]).view(torch.uint8)
     quants: Any = gguf.quants
-    number = gguf.GGMLQuantizationType(kind.number)
-    return torch.from_numpy(cast(Any, quants.quantize(x.cpu().numpy(), number)))
+    encoded = quants.quantize(x.cpu().numpy(), gguf.GGMLQuantizationType(kind.number))
+    return torch.tensor(encoded)
 
 
 def _encode_q8_0(x: Tensor) -> Tensor:

@@ -159,6 +159,7 @@ def read_into(path: Path, offset: int, values: Tensor) -> None:
     """Fill a tensor of bytes from a file."""
     with path.open("rb") as file:
         file.seek(offset)
-        found = file.readinto(values.numpy())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+        memory: Any = values.numpy()
+        found = cast(Any, file).readinto(memory)
     if found != len(values):
         raise ConfigError(f"{path}: ends at {found} of {len(values)} bytes of a tensor; download it again")

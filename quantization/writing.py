@@ -64,7 +64,8 @@ def write_gguf(
                 done(tensor)
             for tensor, end in zip(tensors[found:], ends[found:], strict=True):
                 data = make(tensor).contiguous().view(-1)
-                file.write(memoryview(data.numpy()))
+                memory: Any = data.numpy()
+                file.write(memoryview(memory))
                 file.write(bytes(end - file.tell()))
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,0 +1,89 @@
+"""`run.py quantize SRC --level LEVEL -o OUT`: make a GGUF file of a checkpoint.
+
+In: what was typed. Out: the file, and a line about it for a person, or with --json one object for a program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from quantization.levels import LEVELS, level_of
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be typed after `run.py quantize`."""
+    top = argparse.ArgumentParser(
+        prog="run.py quantize",
+        description="Make a GGUF file of a Flux transformer or a T5 encoder, without a compiler. What was "
+        "interrupted goes on by the same command.",
+        allow_abbrev=False,
+    )
+    top.add_argument(
+        "source",
+        type=Path,
+        metavar="SRC",
+        help="a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout",
+    )
+    top.add_argument(
+        "--level", required=True, metavar="LEVEL", help=f"one of: {', '.join(LEVELS)} (in any case)"
+    )
+    top.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the GGUF file to write")
+    top.add_argument(
+        "--imatrix", type=Path, metavar="FILE", help="how much each column matters, for K levels"
+    )
+    top.add_argument(
+        "--device",
+        choices=("auto", "cuda", "mps", "cpu"),
+        default="auto",
+        help="where to compute (default: auto)",
+    )
+    top.add_argument("--json", action="store_true", help="print one JSON object")
+    return top
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Quantize. The exit code; errors of the project are the caller's to show."""
+    level = level_of(flags.level)
+    from quantization.convert import Converted, convert
+
+    begun = time.monotonic()
+    made: Converted = convert(
+        flags.source, flags.out, level, imatrix=flags.imatrix, device=flags.device, report=_show
+    )
+    _clear()
+    seconds = round(time.monotonic() - begun, 1)
+    if flags.json:
+        facts = asdict(made) | {"path": str(made.path), "seconds": seconds}
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return 0
+    notes = [f"{number} tensors {kind}" for kind, number in made.tensors.items()]
+    if made.fallen_back:
+        notes.append(f"{made.fallen_back} are F16 for their rows are no multiple of {level.type.values}")
+    if made.unweighted:
+        notes.append(f"{made.unweighted} are not in the importance file")
+    if made.left_out:
+        notes.append(f"{made.left_out} of other models left out")
+    if made.resumed:
+        notes.append(f"{made.resumed} found from an earlier attempt")
+    sys.stderr.write(
+        f"{made.path}: {made.level}, {made.bytes / 1e6:.1f} MB, "
+        f"{8 * made.bytes / made.weights:.2f} bits a weight, {seconds} s; {'; '.join(notes)}\n"
+    )
+    return 0
+
+
+def _show(name: str, done: int, total: int) -> None:
+    """Progress on a terminal, one line that is written again; nothing where stderr is a file."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{100 * done // max(1, total)} %  {name}")
+        sys.stderr.flush()
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
