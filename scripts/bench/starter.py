@@ -96,7 +96,9 @@ def measure(
     figures |= eyes.vae_figures(drawer, panels, drawn)
     figures["megabytes"] = eyes.megabytes(checkpoint.folder)
     own: Figures = dict(judge.accuracy(max(LEAST_JUDGED, flags.n), first + held_out.JUDGED))
-    figures["judge_accuracy"] = min(value for value in own.values() if value is not None)
+    figures["judge_accuracy"] = min(
+        value for name, value in own.items() if name != "box_iou" and value is not None
+    )
     return figures, own
 
 

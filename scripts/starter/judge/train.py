@@ -24,6 +24,7 @@ from scripts.starter.optimizer import MuonAdam
 
 ADAM = ("out.", "panel.", "looks.", "edges.")
 EMA = 0.995
+FIND_EVERY = 2  # steps: finding is learnt sooner than reading
 SETTLE = 24  # batches on which the averaged weights' normalisation is measured
 FRESH = 8  # sheets in memory at one time
 PANELS_A_SHEET = 160  # shown before the oldest sheet in memory gives way
@@ -113,8 +114,9 @@ def main() -> int:
     while course.tick():
         batch = make_batch(*shelf.batch(flags.batch), rng, worn=True)
         with torch.autocast("cpu", torch.bfloat16):
-            found = network.find(batch.pictures)
-            loss = finding_loss(found, batch) + reading_loss(network, batch, rng)
+            loss = reading_loss(network, batch, rng)
+            if optimizer.steps % FIND_EVERY == 0:
+                loss = loss + finding_loss(network.find(batch.pictures), batch)
         loss.backward()
         optimizer.step(course.rate(flags.rate, optimizer.steps))
         lost.append(loss.item())
