@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,28 @@ def build(folder: Path) -> None:
         folder / "scheduler"
     )
     write_manifest(folder, {})
+
+
+@pytest.fixture(scope="session")
+def plain_upscaler(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Weights, by scale, of a compact upscaler (Real-ESRGAN's SRVGGNetCompact) that repeats each pixel."""
+    folder = tmp_path_factory.mktemp("upscalers")
+
+    def written(scale: int) -> Path:
+        import torch
+        from safetensors.torch import save_file
+
+        path, features = folder / f"{scale}x.safetensors", 8
+        state = {"body.4.weight": torch.zeros(3 * scale**2, features, 3, 3)}
+        state["body.4.bias"] = torch.zeros(3 * scale**2)
+        for layer, into in ((0, 3), (2, features)):
+            state[f"body.{layer}.weight"] = torch.ones(features, into, 3, 3)
+            state[f"body.{layer}.bias"] = torch.zeros(features)
+            state[f"body.{layer + 1}.weight"] = torch.ones(features)
+        save_file(state, path)
+        return path
+
+    return written
 
 
 def _write_clip(folder: Path, vocabulary: int) -> None:

@@ -37,7 +37,8 @@ Pixels = NDArray[np.uint8]
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 SIDE, MARGIN = 512, 32  # of a tile, in pixels that go in
-BATCH = SIDE * SIDE  # most pixels that go in at once
+# Most pixels that go in at once. A CPU, which gains nothing by company, takes one picture after another.
+BATCH = SIDE * SIDE
 
 
 class Upscaler:
@@ -93,7 +94,8 @@ class Upscaler:
         work = [(index, tile) for index, picture in enumerate(pictures) for tile in self._cut(picture, side)]
         work.sort(key=lambda piece: piece[1].size)
         for (height, width), group in itertools.groupby(work, key=lambda piece: piece[1].size):
-            alike, most = list(group), max(1, BATCH // (height * width)) if self._local else 1
+            alike = list(group)
+            most = max(1, BATCH // (height * width)) if self._local and self._device != "cpu" else 1
             for batch in (alike[start : start + most] for start in range(0, len(alike), most)):
                 made = self._run(np.stack([_read(pictures[index], tile) for index, tile in batch]))
                 for (index, tile), picture in zip(batch, made, strict=True):

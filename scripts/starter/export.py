@@ -99,6 +99,18 @@ def export_segmenter(source: Path, out: Path) -> None:
     save_file({name: value.half() for name, value in weights.items()}, target / "model.safetensors")
 
 
+def export_upscaler(source: Path, out: Path) -> None:
+    """Write the upscaler in half precision, in a form that spandrel and its kin recognise.
+
+    Args:
+        source: the weights, or the folder of train_upscaler that has them.
+    """
+    weights = load_file(source / "model.safetensors" if source.is_dir() else source)
+    target = out / "upscaler" / "model.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
+
+
 def write_manifest(out: Path, facts: dict[str, Any]) -> None:
     """List every file with its size and sha256, beside what the checkpoint can draw and how it was made."""
     path = out / "manifest.json"
@@ -139,6 +151,7 @@ def main() -> int:
     parser.add_argument("--vae", type=Path, help="folder of train_vae")
     parser.add_argument("--clip", type=Path, help="folder of train_clip")
     parser.add_argument("--segmenter", type=Path, help="folder of train_segmenter")
+    parser.add_argument("--upscaler", type=Path, help="folder or weights of train_upscaler")
     parser.add_argument("--shift", type=float, default=1.0, help="time shift of the scheduler")
     parser.add_argument(
         "--note", action="append", default=[], help="KEY=TEXT for the manifest's training section"
@@ -154,6 +167,8 @@ def main() -> int:
         export_clip(flags.clip, flags.out)
     if flags.segmenter:
         export_segmenter(flags.segmenter, flags.out)
+    if flags.upscaler:
+        export_upscaler(flags.upscaler, flags.out)
     if flags.flux:
         facts["training"]["flux"] = export_flux(flags.flux, flags.text, flags.out)
         FlowMatchEulerDiscreteScheduler(shift=flags.shift, use_dynamic_shifting=False).save_pretrained(

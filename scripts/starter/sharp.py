@@ -27,6 +27,8 @@ FACTOR = 4
 INK_SHARE = 0.2
 # How often a crop comes from each small picture.
 SHARES = {"drawn": 0.2, "touched": 0.15, "redrawn": 0.3, "dreamed": 0.35}
+# Crops whose goal is soft itself: without them every soft part would have to become an edge somewhere.
+FADED_SHARE, FADING = 0.15, (8.0, 28.0)  # radius of the blur in large pixels
 WANDER = 25.0  # small pixels (standard deviation) between a head and the centre of its crop
 
 
@@ -136,6 +138,9 @@ class SharpPool:
             picture[row * times : (row + side) * times, column * times : (column + side) * times]
             for picture, times in ((small, 1), (panel.large, FACTOR))
         )
+        if rng.random() < FADED_SHARE:
+            faded = Image.fromarray(goal).filter(ImageFilter.GaussianBlur(rng.uniform(*FADING)))
+            goal, cut = np.asarray(faded), np.asarray(faded.resize((side, side), Image.Resampling.BOX))
         if rng.random() < 0.5:
             cut, goal = cut[:, ::-1], goal[:, ::-1]
         return cut, goal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from model.errors import IntegrityError, WeightsMissing
 from model.render.upscale import Upscaler, open_upscaler, passes
+
+PlainUpscaler = Callable[[int], Path]
 
 LARGER = 64  # longest side asked for where speed matters
 
@@ -40,20 +43,6 @@ def rrdb(
     for name, (out, into) in shapes.items():
         state[f"{name}.weight"] = torch.randn(out, into, 3, 3, generator=generator) / (9 * into) ** 0.5
         state[f"{name}.bias"] = torch.zeros(out)
-    return state
-
-
-def compact(scale: int, *, features: int = 8, convolutions: int = 2) -> dict[str, Tensor]:
-    """A compact network (SRVGGNetCompact's names) that enlarges by nearest neighbour, exactly."""
-    state: dict[str, Tensor] = {}
-    for number in range(convolutions + 1):
-        into = features if number else 3
-        state[f"body.{2 * number}.weight"] = torch.randn(features, into, 3, 3)
-        state[f"body.{2 * number}.bias"] = torch.zeros(features)
-        state[f"body.{2 * number + 1}.weight"] = torch.full((features,), 0.1)
-    last = 2 * convolutions + 2
-    state[f"body.{last}.weight"] = torch.zeros(3 * scale * scale, features, 3, 3)
-    state[f"body.{last}.bias"] = torch.zeros(3 * scale * scale)
     return state
 
 
@@ -136,18 +125,18 @@ def test_passes_come_near_the_size_that_is_asked_for(side: int, scale: int, long
     ],
 )
 def test_pictures_reach_the_size_with_any_factor(
-    scale: int, size: tuple[int, int], longest: int, expected: tuple[int, int], tmp_path: Path
+    scale: int, size: tuple[int, int], longest: int, expected: tuple[int, int], plain_upscaler: PlainUpscaler
 ) -> None:
     picture = noise(*size)
-    made = upscaler(compact(scale), tmp_path).enlarge([picture], longest)[0]
+    made = open_upscaler(plain_upscaler(scale)).enlarge([picture], longest)[0]
     assert made.size == expected
     assert made.mode == "RGB"
     if size[0] >= longest:
         assert distance(made, picture) == 0
 
 
-def test_pictures_of_all_sizes_and_modes_keep_their_order(tmp_path: Path) -> None:
-    model = upscaler(compact(4), tmp_path)
+def test_pictures_of_all_sizes_and_modes_keep_their_order(plain_upscaler: PlainUpscaler) -> None:
+    model = open_upscaler(plain_upscaler(4))
     colours = ["#ff0000", "#00ff00", "#0000ff", "#808080", "#ffff00"]
     sizes = [(16, 16), (8, 16), (16, 16), (64, 64), (16, 8)]
     pictures = [Image.new("RGB", size, colour) for size, colour in zip(sizes, colours, strict=True)]
