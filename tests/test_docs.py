@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from model import cli
 from model.config import resolve
@@ -235,6 +236,8 @@ def test_every_command_works(
         assert cli.main([*words[2:], "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert (tmp_path / report["out"] / "layout" / "page_001.png").is_file()
+    elif words[:3] == ["python", "run.py", "vibe"]:
+        _vibe(words[2:], tmp_path, monkeypatch, capsys)
     elif words[:2] == ["python", "-m"]:
         _help_of(words[2], words[3:], monkeypatch, capsys)
     else:
@@ -249,6 +252,25 @@ def _parse(words: list[str]) -> argparse.Namespace:
     """The words of a drawing command, as run.py takes them; exits on a flag that is not one."""
     command = words[0] if words[0] in cli.COMMANDS else "draw"
     return cli._parser(command).parse_args(words[words[0] in cli.COMMANDS :])
+
+
+def _vibe(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command runs in a folder with the pictures and files that it names, and a memory to start from."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("VIBE_MEMORY_PATH", raising=False)
+    monkeypatch.delenv("CLIP_MODEL_NAME", raising=False)
+    for number, name in enumerate(("good.png", "bad.png", "new.png")):
+        Image.effect_noise((64, 64), 20 + 90 * number).convert("RGB").save(folder / name)
+    assert cli.main(["vibe", "like", "good.png", "--category", "portraits"]) == 0
+    assert cli.main(["vibe", "dislike", "bad.png"]) == 0
+    assert cli.main(["vibe", "export", "friend.json"]) == 0
+    capsys.readouterr()
+    assert cli.main(words if "--json" in words else [*words, "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out.splitlines()[-1]), dict)
+    for word in words:
+        assert not word.endswith((".png", ".json")) or (folder / word).is_file(), word
 
 
 def _help_of(
