@@ -3,6 +3,7 @@
 levels.py      the block types and levels there are: names, sizes, numbers
 affine.py      search for the formats with minima: Q2_K, Q4_K, Q5_K
 symmetric.py   search for the formats without: Q3_K, Q6_K
+plain.py       the formats without a search: Q8_0, Q5_1, Q5_0, Q4_1, Q4_0
 packing.py     whole numbers become ggml's bytes
 kquants.py     a tensor becomes the bytes of a block type, in bounded memory
 sources.py     tensors of safetensors files, shards and folders, one at a time

@@ -1,23 +1,21 @@
 """A tensor becomes the bytes of a block type, on the device it lies on, in pieces that bound the memory.
 
 In goes a float tensor of rows; out come rows of bytes as ggml lays them out. The K types are searched here
-(`affine`, `symmetric`), Q8_0 is rounded here, Q4_0, Q4_1, Q5_0 and Q5_1 come from the gguf package.
-Nothing here knows of files, names or levels.
+(`affine`, `symmetric`), the others rounded as ggml does (`plain`). It knows nothing of files and names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import gguf
 import torch
 from torch import Tensor
 
 from quantization.affine import AffineGrid, fit_affine
 from quantization.levels import BlockType
 from quantization.packing import pack_q2_k, pack_q3_k, pack_q4_k, pack_q5_k, pack_q6_k
+from quantization.plain import encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q8_0
 from quantization.symmetric import SymmetricGrid, fit_symmetric
 
 # Starts, shifts and steps were chosen by measurement (scripts/bench/LOG.md): with fewer the error grows, with
@@ -40,6 +38,15 @@ _SEARCHES: dict[str, tuple[int, Callable[[Tensor, Tensor | None], Tensor]]] = {
     "Q5_K": (32, lambda x, weights: pack_q5_k(fit_affine(x, weights, _Q5_K))),
     "Q6_K": (16, lambda x, weights: pack_q6_k(fit_symmetric(x, weights, _Q6_K))),
 }
+
+_PLAIN = {
+    "Q8_0": encode_q8_0,
+    "Q5_1": encode_q5_1,
+    "Q5_0": encode_q5_0,
+    "Q4_1": encode_q4_1,
+    "Q4_0": encode_q4_0,
+}
+_FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None, threads: int = 1) -> Tensor:
@@ -109,22 +116,6 @@ def _encode_blocks(x: Tensor, kind: BlockType, importance: Tensor | None) -> Ten
         columns = x.view(-1, size).t().contiguous()
         matter = None if importance is None else importance.view(-1, size).t().contiguous()
         return search(columns, matter)
-    if kind.name == "Q8_0":
-        return _encode_q8_0(x)
-    if kind.name in {"F32", "F16", "BF16"}:
-        types = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-        return x.to(types[kind.name]).view(torch.uint8)
-    quants: Any = gguf.quants
-    encoded = quants.quantize(x.cpu().numpy(), gguf.GGMLQuantizationType(kind.number))
-    return torch.tensor(encoded)
-
-
-def _encode_q8_0(x: Tensor) -> Tensor:
-    """One scale to 32 values, the largest magnitude becomes 127. Bytes are those of ggml."""
-    scale = x.abs().amax(1, keepdim=True) / 127
-    inverse = torch.where(scale > 0, 1 / scale, 0)
-    q = x * inverse
-    # Halves go away from zero, as in C; torch's own rounding takes them to the even number.
-    whole = q.trunc()
-    q.sub_(whole).mul_(2).trunc_().add_(whole)
-    return torch.cat([scale.half().view(torch.uint8), q.to(torch.int8).view(torch.uint8)], 1)
+    if kind.name in _PLAIN:
+        return _PLAIN[kind.name](x)
+    return x.to(_FLOATS[kind.name]).view(torch.uint8)

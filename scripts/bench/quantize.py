@@ -1,0 +1,150 @@
+"""Error and speed of the encoders beside ggml's own, in one run on one machine.
+
+    python -m scripts.bench.quantize                # one thread each
+    python -m scripts.bench.quantize --threads 2    # as many pieces at once on either side
+
+In: nothing but the starter's weights. Out: a table, then one JSON line, a list of {level, tensor, rmse,
+rmse_ggml, mweights_s, mweights_s_ggml}; `tensor` says what was encoded, and "/weighted" that the columns had
+importance (the error is weighted then, too). Speeds are the best of several turns, taken in alternation: what
+the machine does beside it slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import torch
+from torch import Tensor
+
+from quantization.gguf_source import GgufSource
+from quantization.kquants import encode
+from quantization.levels import TYPES, BlockType
+from scripts.bench import ggml
+
+STARTER = Path(__file__).resolve().parents[2] / "model" / "starter" / "transformer" / "flux-q8_0.gguf"
+LEVELS = ("Q8_0", "Q6_K", "Q5_K", "Q5_0", "Q4_K", "Q4_0", "Q3_K", "Q2_K")
+SEED = 7
+
+
+def _gauss(rows: int, columns: int) -> Tensor:
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(SEED))
+
+
+def _laplace(rows: int, columns: int) -> Tensor:
+    uniform = torch.rand(rows, columns, generator=torch.Generator().manual_seed(SEED)) - 0.5
+    return -uniform.sign() * torch.log1p(-2 * uniform.abs().clamp_max(0.4999999))
+
+
+def _heavy(rows: int, columns: int) -> Tensor:
+    """Student's t with three degrees of freedom."""
+    normal = torch.randn(4, rows, columns, generator=torch.Generator().manual_seed(SEED))
+    return normal[0] / normal[1:].square().mean(0).sqrt()
+
+
+DISTRIBUTIONS: dict[str, Callable[[int, int], Tensor]] = {
+    "gauss": _gauss,
+    "laplace": _laplace,
+    "heavy": _heavy,
+}
+
+
+def starter_tensors(source: GgufSource, *, most: int) -> Iterator[tuple[str, Tensor]]:
+    """Matrices of the starter, spread over its depth, cut into rows of 256 where its own are no multiple."""
+    names = [
+        name
+        for name, shape in source.shapes.items()
+        if len(shape) == 2 and "blocks." in name and shape[0] * shape[1] % 256 == 0
+    ]
+    for name in names[:: max(1, len(names) // most)][:most]:
+        values = source.read(name).float()
+        yield name, values if values.shape[1] % 256 == 0 else values.view(-1, 256)
+
+
+def measure(
+    kind: BlockType, tensor: str, values: Tensor, importance: Tensor | None, *, turns: int, threads: int
+) -> dict[str, Any]:
+    """Encode with both, and compare."""
+    plain = values.numpy()
+    matter = None if importance is None else importance.numpy()
+    pieces = np.array_split(plain, threads)
+
+    def ours() -> Tensor:
+        return encode(values, kind, importance=importance, threads=threads)
+
+    def theirs() -> np.ndarray[Any, Any]:
+        if threads == 1:
+            return ggml.encode(plain, kind, matter)
+        return np.concatenate(list(pool.map(lambda piece: ggml.encode(piece, kind, matter), pieces)))
+
+    with ThreadPoolExecutor(threads) as pool:
+        seconds = [(_seconds(ours), _seconds(theirs)) for _ in range(turns)]
+        encoded = [ours().numpy(), theirs()]
+    errors = [_rmse(data, kind, values, importance) for data in encoded]
+    speeds = [values.numel() / 1e6 / min(column) for column in zip(*seconds, strict=True)]
+    return {
+        "level": kind.name,
+        "tensor": tensor if importance is None else f"{tensor}/weighted",
+        "rmse": errors[0],
+        "rmse_ggml": errors[1],
+        "mweights_s": round(speeds[0], 2),
+        "mweights_s_ggml": round(speeds[1], 2),
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _rmse(data: np.ndarray[Any, Any], kind: BlockType, values: Tensor, importance: Tensor | None) -> float:
+    decoded = gguf.quants.dequantize(data, gguf.GGMLQuantizationType(kind.number))
+    squares = (torch.from_numpy(decoded).double() - values.double()).square()
+    if importance is not None:
+        squares = squares * (importance / importance.mean())
+    return float(squares.mean().sqrt())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Encoders beside ggml's: error and speed.")
+    parser.add_argument("--threads", type=int, default=1, help="on either side (default: 1)")
+    parser.add_argument("--rows", type=int, default=256, help="of 1,024 weights each (default: 256)")
+    parser.add_argument("--turns", type=int, default=9, help="of which the fastest counts (default: 9)")
+    flags = parser.parse_args()
+    torch.set_num_threads(flags.threads)
+    importance = torch.rand(1024, generator=torch.Generator().manual_seed(SEED)).square() + 0.025
+    subjects: list[tuple[str, Tensor, Tensor | None]] = []
+    for name, draw in DISTRIBUTIONS.items():
+        values = draw(flags.rows, 1024)
+        subjects += [(name, values, None), (name, values, importance)]
+    subjects += [(name, values, None) for name, values in starter_tensors(GgufSource(STARTER), most=4)]
+    results: list[dict[str, Any]] = []
+    print("| level | tensor | rmse | ggml | ratio | M weights/s | ggml | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for level in LEVELS:
+        for tensor, values, matter in subjects:
+            if matter is not None and not TYPES[level].weighted:
+                continue
+            found = measure(TYPES[level], tensor, values, matter, turns=flags.turns, threads=flags.threads)
+            results.append(found)
+            print(
+                f"| {level} | {found['tensor']} | {found['rmse']:.5f} | {found['rmse_ggml']:.5f} | "
+                f"{found['rmse'] / found['rmse_ggml']:.4f} | {found['mweights_s']:.1f} | "
+                f"{found['mweights_s_ggml']:.1f} | {found['mweights_s'] / found['mweights_s_ggml']:.2f} |",
+                flush=True,
+            )
+    print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
