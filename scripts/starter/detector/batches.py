@@ -1,0 +1,111 @@
+"""Panels and phrases as training batches: one size a batch, phrases asked anew each time, mirrored at will.
+
+In: panels and a tokenizer. Out: `Questions`, tensors with their truth. Knows nothing of the network but the
+strides of its feature maps.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BertTokenizer
+
+from model.vision.detect import question
+from model.vision.grounding import phrase_tokens
+from scripts.starter.detector.losses import MOST, Truth
+from scripts.starter.detector.panels import Panel
+from scripts.starter.detector.phrases import Phrase, ask
+from scripts.starter.detector.words import FIXED
+from scripts.starter.vae import pixels
+
+STRIDES = (16, 32)  # of the feature maps on which proposals stand
+UNKNOWN_SHARE = 0.03  # words that are hidden, so that an unknown word does little harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """One batch.
+
+    Attributes:
+        pixels: (n, 3, height, width) in [-1, 1].
+        input_ids, attention_mask: (n, length).
+        truth: what should be answered.
+        centres: (proposals, 2) in fractions, level by level, row by row.
+    """
+
+    pixels: Tensor
+    input_ids: Tensor
+    attention_mask: Tensor
+    truth: Truth
+    centres: Tensor
+
+
+def grid_centres(height: int, width: int) -> Tensor:
+    """Where the proposals of a picture of `height` × `width` pixels stand: (proposals, 2), x and y."""
+    levels: list[Tensor] = []
+    for stride in STRIDES:
+        rows, columns = -(-height // stride), -(-width // stride)
+        y, x = torch.meshgrid(
+            (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns, indexing="ij"
+        )
+        levels.append(torch.stack([x, y], -1).view(-1, 2))
+    return torch.cat(levels)
+
+
+class Batches:
+    """Random batches of panels of one size, sizes as often as they are drawn."""
+
+    def __init__(
+        self, panels: Sequence[Panel], tokenizer: BertTokenizer, rng: random.Random, device: str
+    ) -> None:
+        self.tokenizer, self.rng, self.device = tokenizer, rng, device
+        self.groups: dict[tuple[int, ...], list[Panel]] = {}
+        for panel in panels:
+            self.groups.setdefault(panel["picture"].shape, []).append(panel)
+
+    def draw(self, size: int) -> Questions:
+        """`size` panels of one size with their phrases."""
+        shapes = list(self.groups)
+        shape = self.rng.choices(shapes, [len(self.groups[shape]) for shape in shapes])[0]
+        chosen = self.rng.choices(self.groups[shape], k=size)
+        mirrored = [self.rng.random() < 0.5 for _ in chosen]
+        asked = [ask(panel["cast"], self.rng, ink=panel["ink"], frame=panel["frame"]) for panel in chosen]
+        pictures = [
+            panel["picture"][:, ::-1] if turned else panel["picture"]
+            for panel, turned in zip(chosen, mirrored, strict=True)
+        ]
+        texts = [question([phrase.words for phrase in phrases]) for phrases in asked]
+        tokens = self.tokenizer(texts, padding=True, return_tensors="pt")
+        ids, attended = torch.as_tensor(tokens["input_ids"]), torch.as_tensor(tokens["attention_mask"])
+        truth = self._truth(chosen, mirrored, asked, ids)
+        hidden = truth.spoken & (torch.rand(ids.shape) < UNKNOWN_SHARE)
+        return Questions(
+            pixels=pixels(np.stack(pictures), self.device),
+            input_ids=ids.masked_fill(hidden, FIXED["[UNK]"]).to(self.device),
+            attention_mask=attended.to(self.device),
+            truth=truth,
+            centres=grid_centres(shape[0], shape[1]).to(self.device),
+        )
+
+    def _truth(
+        self, panels: Sequence[Panel], mirrored: Sequence[bool], asked: Sequence[list[Phrase]], ids: Tensor
+    ) -> Truth:
+        count, length = ids.shape
+        boxes = torch.full((count, MOST, 4), 0.5)
+        tokens = torch.zeros(count, MOST, length, dtype=torch.bool)
+        spoken = torch.zeros(count, length, dtype=torch.bool)
+        for row, (panel, turned, phrases) in enumerate(zip(panels, mirrored, asked, strict=True)):
+            spans = phrase_tokens(ids[row], FIXED["."], len(phrases))
+            spoken[row] = spans.any(0)
+            for who, (x, y, width, height) in enumerate(panel["boxes"]):
+                left = 1 - x - width if turned else x
+                boxes[row, who] = torch.tensor([left + width / 2, y + height / 2, width, height])
+                mine = torch.tensor([phrase.whom[who] for phrase in phrases])
+                tokens[row, who] = spans[mine].any(0)
+        moved = (value.to(self.device) for value in (boxes, tokens.any(-1), tokens, spoken))
+        return Truth(**dict(zip(("boxes", "meant", "tokens", "spoken"), moved, strict=True)))

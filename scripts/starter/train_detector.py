@@ -1,0 +1,157 @@
+"""Train the starter's GroundingDINO: drawn panels, and phrases that mean one, several or none in them.
+
+    python -m scripts.starter.train_detector --minutes 35 --out lab/detector    # again: resumes
+
+Out: a transformers folder (`config.json`, `model.safetensors` with averaged float32 weights, tokenizer,
+`preprocessor_config.json`), `checkpoint.pt`, `log.jsonl` and the drawn panels. Held-out panels have their own
+seeds, and are measured through `model/vision/detect.py`, as a run would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import BertTokenizer, GroundingDinoForObjectDetection, GroundingDinoImageProcessor
+
+from model.vision.detect import open_detector
+from scripts.starter.course import Course
+from scripts.starter.detector.batches import Batches, Questions
+from scripts.starter.detector.losses import decoder_loss, proposal_loss, weighted
+from scripts.starter.detector.measure import evaluate
+from scripts.starter.detector.network import LONGEST_TEXT, fresh_detector
+from scripts.starter.detector.panels import LONGEST, SHORTEST, Panel, kept
+from scripts.starter.detector.words import fresh_tokenizer
+from scripts.starter.optimizer import MuonAdam
+
+ADAM = ("embed", "position", "projection", "bias_table", "layers.2.weight")
+EMA = 0.998
+FIRST_SEED, HELD_OUT_SEED = 7_000_000_000, 7_500_000_000
+BATCH = 32
+GLANCE = 96  # held-out panels that are measured on the way; at the end all are
+
+
+class Training:
+    """A detector with its optimiser: steps, the averaged weights, and the state to go on from."""
+
+    def __init__(self, detector: GroundingDinoForObjectDetection, device: str = "cpu") -> None:
+        self.detector: Any = detector
+        self.detector.to(device).train()
+        self.device = device
+        self.optimizer = MuonAdam(self.detector.named_parameters(), adam=ADAM, ema=EMA)
+
+    def answers(
+        self, questions: Questions
+    ) -> tuple[list[tuple[Tensor, Tensor]], tuple[Tensor, Tensor, Tensor]]:
+        """(logits, boxes) of every decoder layer, and (logits, boxes, centres) of the first stage."""
+        length = questions.input_ids.shape[1]
+        with torch.autocast(self.device, torch.bfloat16):
+            out = self.detector.model(
+                pixel_values=questions.pixels,
+                input_ids=questions.input_ids,
+                attention_mask=questions.attention_mask,
+            )
+            layers: list[tuple[Tensor, Tensor]] = []
+            reference = out.init_reference_points
+            for level in range(out.intermediate_hidden_states.shape[1]):
+                hidden = out.intermediate_hidden_states[:, level]
+                logits = hidden @ out.encoder_last_hidden_state_text.transpose(1, 2)
+                shift = self.detector.bbox_embed[level](hidden).float()
+                boxes = (shift + torch.special.logit(reference.float(), eps=1e-5)).sigmoid()
+                layers.append((logits.float(), boxes))
+                reference = out.intermediate_reference_points[:, level]
+        logits = out.enc_outputs_class[..., :length].float()
+        return layers, (logits, out.enc_outputs_coord_logits.float().sigmoid(), questions.centres)
+
+    def step(self, questions: Questions, rate: float) -> dict[str, float]:
+        """One step. Returns the parts of the loss."""
+        layers, (logits, boxes, centres) = self.answers(questions)
+        first = proposal_loss(logits, boxes, questions.truth, centres)
+        later = [decoder_loss(*answer, questions.truth) for answer in layers]
+        loss = torch.stack([weighted(parts) for parts in (first, *later)]).sum()
+        loss.backward()
+        self.optimizer.step(rate)
+        names = ("score", "distance", "overlap")
+        parts = {f"first_{name}": part.item() for name, part in zip(names, first, strict=True)}
+        return parts | {name: part.item() for name, part in zip(names, later[-1], strict=True)}
+
+    def averaged(self) -> GroundingDinoForObjectDetection:
+        """A copy with the averaged weights, for use."""
+        detector = copy.deepcopy(self.detector).eval()
+        detector.load_state_dict(self.optimizer.averaged(), strict=False)
+        return detector
+
+
+def write_folder(detector: GroundingDinoForObjectDetection, tokenizer: BertTokenizer, out: Path) -> None:
+    """Write a detector as a transformers folder that `open_detector` reads."""
+    detector.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    GroundingDinoImageProcessor(
+        size={"shortest_edge": SHORTEST, "longest_edge": LONGEST}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(out)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train or resume the starter's GroundingDINO.")
+    parser.add_argument("--minutes", type=float, default=35.0, help="training in all, earlier runs included")
+    parser.add_argument("--out", type=Path, default=Path("lab/detector"))
+    parser.add_argument("--vae", type=Path, help="a VAE's folder; a share of the panels passes through it")
+    parser.add_argument("--vae_share", type=float, default=0.35)
+    parser.add_argument("--panels", type=int, default=4800, help="drawn once; 0.2 MB each")
+    parser.add_argument("--held_out", type=int, default=320, help="panels to measure on")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--every", type=float, default=4.0, help="minutes between reports")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw; 0: none")
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    flags = _arguments(argv)
+    course = Course(flags.out, flags.minutes)
+    saved = course.load()
+    common = {"vae": flags.vae, "vae_share": flags.vae_share, "workers": flags.workers}
+    seeds = range(FIRST_SEED, FIRST_SEED + flags.panels)
+    unseen = range(HELD_OUT_SEED, HELD_OUT_SEED + flags.held_out)
+    panels = kept(flags.out / "panels", seeds, **common)
+    held_out = kept(flags.out / "held_out", unseen, **common)
+    tokenizer = fresh_tokenizer(LONGEST_TEXT)
+    torch.manual_seed(FIRST_SEED)
+    training = Training(fresh_detector(), flags.device)
+    optimizer = training.optimizer
+    if saved:
+        optimizer.restore(saved["optimizer"])
+    batches = Batches(panels, tokenizer, random.Random(optimizer.steps), flags.device)
+    parts: dict[str, float] = {}
+    started, begun = optimizer.steps, course.seconds
+
+    def report(panels: Sequence[Panel]) -> None:
+        write_folder(training.averaged(), tokenizer, flags.out)
+        speed = (optimizer.steps - started) * flags.batch / max(course.seconds - begun, 1e-3)
+        measured = evaluate(open_detector(flags.out, device=flags.device), panels)
+        course.write(steps=optimizer.steps, panels_per_second=speed, **parts, **measured)
+
+    course.pause()
+    while course.tick():
+        parts = training.step(batches.draw(flags.batch), course.rate(flags.rate, optimizer.steps))
+        course.tick()
+        if course.due("checkpoint", 2):
+            course.save(optimizer=optimizer.state())
+        if course.due("report", flags.every):
+            report(held_out[:GLANCE])
+        course.pause()
+    course.save(optimizer=optimizer.state())
+    report(held_out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
