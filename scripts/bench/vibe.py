@@ -48,11 +48,17 @@ TASTES = ("direction", "favourites", "combination")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Panels of a model, and what one reader makes of them."""
+    """Panels of a model, and what one reader makes of them.
+
+    Attributes:
+        value: utility of panels by their factors.
+        median: of the utility; what is above it is liked.
+    """
 
     mean: Array
     basis: Array
     value: Callable[[Array], Array]
+    median: float
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Embeddings (count, WIDTH) of length 1, and the utility of each."""
@@ -70,11 +76,12 @@ def make_world(taste: str, rng: np.random.Generator) -> World:
     mean = rng.normal(size=WIDTH)
     value = _taste(taste, spread, rng)
     sample = value(rng.normal(size=(4000, FACTORS)))
-    middle, deviation = float(np.median(sample)), float(sample.std())
+    middle, deviation = float(sample.mean()), float(sample.std())
     return World(
         mean=2 * mean / np.linalg.norm(mean),
         basis=basis,
         value=lambda factors: (value(factors) - middle) / deviation,
+        median=(float(np.median(sample)) - middle) / deviation,
     )
 
 
@@ -136,7 +143,7 @@ def trial(
     world = make_world(taste, rng)
     panels, utility = world.draw(DRAWN_BEFORE, rng)
     new, value = world.draw(HELD_OUT, rng)
-    liked = (utility > 0) ^ (rng.random(DRAWN_BEFORE) < noise)
+    liked = (utility > world.median) ^ (rng.random(DRAWN_BEFORE) < noise)
     chosen = labelled(liked, labels, balance, number, rng)
     signs = np.where(liked[chosen], 1.0, -1.0)
     opinions = gather(panels[chosen].astype(np.float16), list(signs), ["general"] * labels)
@@ -147,7 +154,7 @@ def trial(
     for name, given in scores.items():
         tries = given.reshape(4, STORIES).T
         which, drawn = kept(tries, settings)
-        row[f"auc{name}"] = auc(given, value > 0)
+        row[f"auc{name}"] = auc(given, value > world.median)
         row[f"utility{name}"] = float(value.reshape(4, STORIES).T[np.arange(STORIES), which].mean())
         row[f"accepted{name}"] = float((given >= settings.threshold).mean())
         row[f"generations{name}"] = float(drawn.mean())

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from model.files import write_bytes
 from model.memory.vibe.entries import Memory
@@ -125,8 +125,7 @@ def _strip(
         pen.rectangle(box, fill=(236, 236, 232))
         if path is not None:
             with Image.open(path) as opened:
-                picture = opened.convert("RGB")
-            picture.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
+                picture = ImageOps.contain(opened.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS)
             sheet.paste(
                 picture, (left + (TILE - picture.width) // 2, top + 30 + (TILE - picture.height) // 2)
             )

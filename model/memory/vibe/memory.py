@@ -150,7 +150,7 @@ class VibeMemory:
 
     @property
     def memories(self) -> tuple[Memory, ...]:
-        """All of them, oldest first."""
+        """All of them: likes, then dislikes, each in the order of adding."""
         return self.contents.memories
 
     @property
@@ -356,9 +356,10 @@ class VibeMemory:
         if self.eye.space is not None:
             return self.eye.space
         contents = self.contents
-        known = [mean.space for mean in contents.panels if mean.vector.size == size and mean.space]
-        known += [memory.space for memory in contents.memories if memory.vector.size == size and memory.space]
-        return known[-1] if known else ""
+        known = [memory for memory in contents.memories if memory.vector.size == size and memory.space]
+        if known:
+            return max(known, key=lambda memory: memory.timestamp or 0).space
+        return next((mean.space for mean in contents.panels if mean.vector.size == size), "")
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:

@@ -132,14 +132,7 @@ def entry_of(entry: object, *, liked: bool) -> tuple[Memory, list[str]]:
     except ConfigError as error:
         category = GENERAL
         notes.append(f"{error}; taken as '{GENERAL}'")
-    whole = _copy(fields, notes)
-    listed = fields.get("copies")
-    copies = (whole,)
-    if isinstance(listed, list):
-        parts = tuple(_copy(_object(part), notes) for part in cast("list[object]", listed))
-        # A weight that was edited by hand has the last word.
-        if parts and math.isclose(sum(part.weight for part in parts), whole.weight, rel_tol=1e-6):
-            copies = parts
+    copies = _copies(fields, notes)
     vector = fields["embedding"]
     kept = _decoded(vector, fields.get("checksum")) if isinstance(vector, str) else _listed(vector)
     space = str(fields.get("space", ""))
@@ -185,6 +178,17 @@ def _memory_or_none(value: object, side: str) -> Memory | None:
         return entry_of(cast(object, value), liked=side == "liked")[0]
     except (CheckFailed, ValueError):
         return None
+
+
+def _copies(fields: Mapping[str, object], notes: list[str]) -> tuple[Copy, ...]:
+    """What an optimized entry lists, if that is what it weighs: a weight edited by hand has the last word."""
+    listed, weight = fields.get("copies"), fields.get("weight")
+    if isinstance(listed, list) and isinstance(weight, int | float):
+        aside: list[str] = []
+        parts = tuple(_copy(_object(part), aside) for part in cast("list[object]", listed))
+        if not aside and math.isclose(sum(part.weight for part in parts), weight, rel_tol=1e-6):
+            return parts
+    return (_copy(fields, notes),)
 
 
 def _copy(fields: Mapping[str, object], notes: list[str]) -> Copy:

@@ -85,7 +85,7 @@ class Store:
             after = change(before)
             if after is not before or self._seen is None:
                 self._replace(after)
-            return after
+            return self._parsed.contents
 
     def repair(self) -> Repair:
         """Put together what the damaged file and its `.bak` still hold; the damaged file is kept.
@@ -136,6 +136,8 @@ class Store:
         self._write(contents)
 
     def _write(self, contents: Contents) -> None:
+        # In the order in which it will be read again.
+        contents = replace(contents, memories=tuple(sorted(contents.memories, key=lambda one: not one.liked)))
         write_bytes(self.path, write(contents).encode())
         self._seen = self._signature()
         self._parsed = Parsed(contents=contents, version=2, complaints=(), skipped=0)
