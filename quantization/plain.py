@@ -46,7 +46,8 @@ def encode_q5_1(x: Tensor) -> Tensor:
 
 def _around_zero(x: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     """The first value of largest magnitude becomes 0, zero becomes `levels`."""
-    scale = x.gather(1, x.abs().argmax(1, keepdim=True)) / -levels
+    # Adding zero takes the sign from a zero.
+    scale = x.gather(1, x.abs().argmax(1, keepdim=True)).add_(0.0) / -levels
     q = (x * _inverse(scale)).add_(levels + 0.5)
     return scale, q.clamp_max_(2 * levels - 1).to(torch.uint8)
 

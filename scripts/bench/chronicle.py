@@ -159,7 +159,9 @@ def main() -> int:
             if flags.misses:
                 for one in answerable:
                     if not one.hit:
-                        print(one.question["who"], one.question["question"], one.question["answers"], one.keys)
+                        print(
+                            one.question["who"], one.question["question"], one.question["answers"], one.keys
+                        )
             results["answerable"] = len(answerable)
             results[kind] = {
                 "encoder": encoder.name,

@@ -54,13 +54,15 @@ def test_three_decoders_read_the_same_floats(kind: BlockType) -> None:
 
 @pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.name)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_plain_types_are_ggmls_byte_by_byte(kind: BlockType, data: st.DataObject) -> None:
     # Few distinct values: ties of the largest magnitude and halves are where encoders part.
     # (Where a scale has no inverse, what C does is undefined.)
     few = st.sampled_from([0.0, 0.5, -0.5, 1.0, -1.0, 127.0, -127.0, 63.5, 1e-8, 3e4])
     some = st.floats(-1e4, 1e4, width=32).filter(lambda value: value == 0 or abs(value) > 1e-30)
     values = data.draw(arrays(np.float32, (4, 64), elements=few | some))
+    if kind.name.endswith("_1"):
+        values += 0.0  # of two zeros of either sign any may be the minimum
     np.testing.assert_array_equal(encode(torch.from_numpy(values), kind).numpy(), ggml.encode(values, kind))
 
 

@@ -1,0 +1,249 @@
+"""Conversion: what comes out is read by diffusers and transformers, and draws; the names are the right ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
+from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
+from safetensors.torch import save_file
+from transformers import T5Config, T5EncoderModel
+
+from model.cli import main
+from model.errors import ConfigError
+from model.files import sha256_of
+from quantization.convert import convert
+from quantization.gguf_source import GgufSource
+from quantization.imatrix import gather, read_importance, write_importance
+from quantization.levels import LEVELS, level_of
+from scripts.bench.quantize import STARTER
+
+BY_BITS = ("F16", "Q8_0", "Q6_K", "Q5_K_S", "Q4_K_S", "Q3_K_S", "Q2_K")
+
+
+def load(path: Path, config: Path) -> Any:
+    """As diffusers loads a GGUF file, offline."""
+    return FluxTransformer2DModel.from_single_file(
+        str(path),
+        config=str(config),
+        local_files_only=True,
+        quantization_config=GGUFQuantizationConfig(compute_dtype=torch.float32),
+        torch_dtype=torch.float32,
+    )
+
+
+def draw(model: Any) -> torch.Tensor:
+    """One step on fixed noise."""
+    random = torch.Generator().manual_seed(1)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random)
+
+    config = model.config
+    ids = torch.stack(torch.meshgrid(torch.zeros(1), torch.arange(6.0), torch.arange(6.0), indexing="ij"), -1)
+    with torch.no_grad():
+        return model(
+            hidden_states=noise(1, 36, config.in_channels),
+            encoder_hidden_states=noise(1, 5, config.joint_attention_dim),
+            pooled_projections=noise(1, config.pooled_projection_dim),
+            timestep=torch.tensor([0.5]),
+            guidance=torch.tensor([3.0]) if config.guidance_embeds else None,
+            img_ids=ids.reshape(-1, 3),
+            txt_ids=torch.zeros(5, 3),
+            return_dict=False,
+        )[0]
+
+
+def test_every_level_loads_draws_and_is_worse_with_fewer_bits(
+    small_flux: Any, small_folder: Path, tmp_path: Path
+) -> None:
+    wanted = draw(small_flux)
+    errors: list[float] = []
+    for name in BY_BITS:
+        made = convert(small_folder, tmp_path / f"{name}.gguf", LEVELS[name])
+        assert made.fallen_back == 0
+        assert made.bytes == (tmp_path / f"{name}.gguf").stat().st_size
+        errors.append(float((draw(load(made.path, small_folder)) - wanted).norm() / wanted.norm()))
+    assert errors == sorted(errors), errors
+    assert errors[0] < 2e-3
+    assert errors[1] < 2e-2
+    assert errors[-1] < 1
+
+
+@pytest.mark.parametrize("name", ["Q8_0", "Q4_K_S", "Q2_K"])
+def test_the_starter_loads_at_a_level(name: str, tmp_path: Path) -> None:
+    made = convert(STARTER, tmp_path / "starter.gguf", LEVELS[name])
+    model = load(made.path, STARTER.parent)
+    assert draw(model).isfinite().all()
+    if name == "Q8_0":
+        # Q8_0 to Q8_0: the largest of a block is 127 steps again, so nothing changes.
+        before, after = GgufSource(STARTER), GgufSource(made.path)
+        for tensor in list(before.shapes)[::9]:
+            torch.testing.assert_close(after.read(tensor), before.read(tensor), rtol=1e-3, atol=1e-6)
+
+
+def test_what_enters_and_leaves_is_not_quantized(small_folder: Path, tmp_path: Path) -> None:
+    made = convert(small_folder, tmp_path / "out.gguf", LEVELS["Q4_K_S"])
+    reader = gguf.GGUFReader(made.path)
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in reader.tensors}
+    assert {kind for name, kind in kinds.items() if "blocks." in name and name.endswith("linear.weight")} == {
+        "Q4_K"
+    }
+    for name, kind in kinds.items():
+        if len(next(t for t in reader.tensors if t.name == name).shape) == 1:
+            assert kind == "F32", name
+        elif "blocks." not in name:
+            assert kind == "F16", name
+    fields = {key: field.contents() for key, field in reader.fields.items()}
+    assert fields["general.architecture"] == "flux"
+    assert fields["general.quantization_version"] == gguf.GGML_QUANT_VERSION
+    assert fields["general.file_type"] == gguf.LlamaFileType.MOSTLY_Q4_K_S
+    assert fields["autostudio.source.sha256"] == made.source
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], Path]:
+    """All tensors of a Flux of true height under diffusers' names, one column wide, each with numbers of its own."""
+    config = {"num_layers": 2, "num_single_layers": 2, "guidance_embeds": True}
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in FluxTransformer2DModel(**config).state_dict().items()}
+    state = {
+        name: (torch.arange(shape[0]) % 509 + number).reshape(-1, *[1] * (len(shape) - 1)).half()
+        for number, (name, shape) in enumerate(shapes.items())
+    }
+    path = tmp_path_factory.mktemp("narrow") / "diffusers.safetensors"
+    save_file(state, path)
+    return state, path
+
+
+def test_true_flux_gets_the_names_that_diffusers_converts_back(
+    narrow: tuple[dict[str, torch.Tensor], Path], tmp_path: Path
+) -> None:
+    state, path = narrow
+    made = convert(path, tmp_path / "bfl.gguf", LEVELS["F16"])
+    stored = GgufSource(made.path)
+    assert "double_blocks.1.img_attn.qkv.weight" in stored.shapes
+    back = convert_flux_transformer_checkpoint_to_diffusers(
+        {name: stored.read(name) for name in stored.shapes}
+    )
+    assert set(back) == set(state)
+    for name, value in state.items():
+        assert torch.equal(back[name].float(), value.float()), name
+    # Those names in, under a prefix and beside another model: the same file but for the source's hash.
+    whole = {f"model.diffusion_model.{name}": stored.read(name) for name in stored.shapes}
+    save_file(whole | {"vae.decoder.conv_in.weight": torch.ones(1)}, tmp_path / "whole.safetensors")
+    again = convert(tmp_path / "whole.safetensors", tmp_path / "again.gguf", LEVELS["F16"])
+    assert again.left_out == 1
+    for name in stored.shapes:
+        assert torch.equal(GgufSource(again.path).read(name), stored.read(name))
+
+
+def test_a_missing_part_is_named(narrow: tuple[dict[str, torch.Tensor], Path], tmp_path: Path) -> None:
+    state = dict(narrow[0])
+    del state["transformer_blocks.1.attn.to_k.weight"]
+    save_file(state, tmp_path / "less.safetensors")
+    with pytest.raises(ConfigError, match="to_k"):
+        convert(tmp_path / "less.safetensors", tmp_path / "out.gguf", LEVELS["F16"])
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    config = T5Config(
+        vocab_size=96,
+        d_model=256,
+        d_kv=32,
+        d_ff=512,
+        num_layers=2,
+        num_heads=8,
+        feed_forward_proj="gated-gelu",
+        is_encoder_decoder=False,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = T5EncoderModel(config).eval()
+    folder = tmp_path_factory.mktemp("t5") / "text_encoder_2"
+    model.save_pretrained(folder)
+    return model, folder
+
+
+@pytest.mark.parametrize(("name", "limit"), [("F16", 2e-3), ("Q8_0", 2e-2), ("Q4_K_S", 0.3)])
+def test_a_t5_encoder_is_read_by_transformers(
+    t5: tuple[Any, Path], name: str, limit: float, tmp_path: Path
+) -> None:
+    model, folder = t5
+    made = convert(folder, tmp_path / "t5.gguf", LEVELS[name])
+    assert made.architecture == "t5encoder"
+    loaded = T5EncoderModel.from_pretrained(tmp_path, gguf_file="t5.gguf", dtype=torch.float32).eval()
+    tokens = torch.arange(12)[None]
+    with torch.no_grad():
+        wanted, found = (m(tokens).last_hidden_state for m in (model, loaded))
+    assert float((found - wanted).norm() / wanted.norm()) < limit
+    again = convert(made.path, tmp_path / "again.gguf", LEVELS[name])
+    assert again.architecture == "t5encoder"
+
+
+def test_clip_is_refused_with_a_reason(tmp_path: Path) -> None:
+    save_file({"text_model.encoder.layers.0.mlp.fc1.weight": torch.ones(2, 2)}, tmp_path / "clip.safetensors")
+    with pytest.raises(ConfigError, match="transformers does not read"):
+        convert(tmp_path / "clip.safetensors", tmp_path / "out.gguf", LEVELS["Q8_0"])
+
+
+def test_importance_gathered_on_use_lowers_the_error_of_that_use(
+    small_flux: Any, small_folder: Path, tmp_path: Path
+) -> None:
+    with gather(small_flux) as found:
+        wanted = draw(small_flux)
+    write_importance(tmp_path / "importance.safetensors", found)
+    assert set(found) <= {name for name, _ in small_flux.named_parameters()}
+    errors: list[float] = []
+    for imatrix in (tmp_path / "importance.safetensors", None):
+        made = convert(small_folder, tmp_path / "out.gguf", LEVELS["Q2_K"], imatrix=imatrix)
+        assert made.unweighted == (None if imatrix is None else 0)
+        errors.append(float((draw(load(made.path, small_folder)) - wanted).norm()))
+    assert errors[0] < errors[1]
+
+
+def test_importance_is_read_with_mean_one_and_no_zeros(tmp_path: Path) -> None:
+    write_importance(tmp_path / "one.safetensors", {"a.weight": torch.tensor([0.0, 1.0, 3.0])})
+    vector = read_importance(tmp_path / "one.safetensors")["a.weight"]
+    assert vector.tolist() == pytest.approx([1e-3, 0.75, 2.25])
+    write_importance(tmp_path / "bad.safetensors", {"a.weight": torch.tensor([-1.0, 3.0])})
+    with pytest.raises(ConfigError, match="negative"):
+        read_importance(tmp_path / "bad.safetensors")
+
+
+def test_the_command_writes_a_file_and_says_so(
+    small_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "flux.gguf"
+    assert main(["quantize", str(small_folder), "--level", "q4_k", "-o", str(out), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["level"] == "Q4_K_S"
+    assert facts["path"] == str(out)
+    assert facts["bytes"] == out.stat().st_size
+    assert main(["quantize", str(small_folder), "--level", "Q5_K_S", "-o", str(out)]) == 0
+    assert "Q5_K_S" in capsys.readouterr().err
+    for level, words in (("Q4_K_M", "did you mean"), ("huge", "choose one of")):
+        assert main(["quantize", str(small_folder), "--level", level, "-o", str(out)]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["quantize", str(tmp_path / "none"), "--level", "Q8_0", "-o", str(out)]) == 2
+    assert main(["quantize", str(out), "--level", "Q8_0", "-o", str(out)]) == 2
+    assert "source itself" in capsys.readouterr().err
+
+
+def test_levels_are_found_in_any_case() -> None:
+    assert level_of("q4_k_s") is level_of("Q4_K") is LEVELS["Q4_K_S"]
+
+
+def test_one_hash_for_one_file(small_folder: Path, tmp_path: Path) -> None:
+    save_file({"double_blocks.0.img_mlp.0.weight": torch.ones(4, 256)}, tmp_path / "one.safetensors")
+    made = convert(tmp_path / "one.safetensors", tmp_path / "one.gguf", LEVELS["Q8_0"])
+    assert made.source == sha256_of(tmp_path / "one.safetensors")
+    values = GgufSource(made.path).read("double_blocks.0.img_mlp.0.weight").numpy()
+    np.testing.assert_allclose(values, 1, rtol=1e-3)
