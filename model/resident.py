@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import PRESETS, Settings
-from model.errors import WeightsMissing
+from model.errors import IntegrityError, WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
 from model.memory.library import Library
@@ -120,7 +120,15 @@ class Resident:
             raise WeightsMissing(
                 f"{self._upscaler_file}: no such file; restore it, or give --upscaler another one or none"
             )
-        return sha256_of(self._upscaler_file)
+        found = sha256_of(self._upscaler_file)
+        if self._settings.upscaler == "starter":
+            expected = open_checkpoint(STARTER).files.get("upscaler/model.safetensors", "")
+            if found != expected:
+                raise IntegrityError(
+                    f"{self._upscaler_file}: sha256 {found[:12]}…, expected {expected[:12]}…; restore the file "
+                    "and run again, or give --upscaler another one or none"
+                )
+        return found
 
     @property
     def _upscaler_file(self) -> Path:

@@ -139,7 +139,7 @@ def desk_in(forks: Forks, tiny: Path) -> Callable[[Path], Desk]:
     """Make a desk in a folder."""
     flags = (
         "--model", str(tiny), "--json", "--device", "cpu",
-        "--num_inference_steps", str(STEPS), "--candidates", "1",
+        "--num_inference_steps", str(STEPS), "--candidates", "1", "--upscaler", "none",
     )  # fmt: skip
     return lambda folder: Desk(folder=folder, forks=forks, flags=flags)
 
