@@ -125,8 +125,8 @@ class Resident:
             expected = open_checkpoint(STARTER).files.get("upscaler/model.safetensors", "")
             if found != expected:
                 raise IntegrityError(
-                    f"{self._upscaler_file}: sha256 {found[:12]}…, expected {expected[:12]}…; restore the file "
-                    "and run again, or give --upscaler another one or none"
+                    f"{self._upscaler_file}: sha256 {found[:12]}…, expected {expected[:12]}…; "
+                    "restore the file and run again, or give --upscaler another one or none"
                 )
         return found
 
