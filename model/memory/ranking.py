@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from model.memory.memories import Kind, Place
 
-# Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009): 1 / (RANK + rank), summed over the searches.
-RANK = 60.0
+# Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009): 1 / (RANK + rank), summed over the searches. They
+# take 60 for thousands of documents; among dozens of memories the first ranks must differ by more.
+RANK = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

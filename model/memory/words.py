@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 _CJK = "\u3005\u3007\u3041-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _PIECE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
@@ -89,8 +89,8 @@ def telling(text: str) -> tuple[str, ...]:
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The text cut after each sentence; the pieces joined by spaces are the text with spaces squeezed."""
-    return tuple(piece for match in _SENTENCE.finditer(text) if (piece := " ".join(match.group().split())))
+    """The text cut after each sentence; the pieces put together are the text with its spaces squeezed."""
+    return tuple(match.group() for match in _SENTENCE.finditer(" ".join(text.split())) if match.group())
 
 
 def count_tokens(text: str) -> int:
@@ -103,10 +103,9 @@ def count_tokens(text: str) -> int:
 
 def cut(text: str, budget: int, count: Callable[[str], int] = count_tokens) -> str:
     """The first whole sentences of `text` that fit in `budget` tokens together; "" when not even one does."""
-    kept: Sequence[str] = ()
+    kept = ""
     for sentence in sentences(text):
-        longer = (*kept, sentence)
-        if count(" ".join(longer)) > budget:
+        if count(kept + sentence) > budget:
             break
-        kept = longer
-    return " ".join(kept)
+        kept += sentence
+    return kept.rstrip()

@@ -2,9 +2,9 @@
 
     python -m scripts.bench.chronicle [--encoder both|sentences|ngrams] [--tuning] [--misses]
 
-A story of two chapters and 40 panels (`scripts/bench/lanterns/`, written for this) is planned, remembered and
-kept as a run does; then 60 questions are asked, most of them by a character: with the words of the story, with
-other forms of them, in other words, in Japanese, and by characters who cannot know the answer. An answer counts
+A story of two chapters and 40 panels (`scripts/bench/lanterns/`, written for this) is planned, remembered
+and kept as a run does; then 60 questions are asked, most of them by a character: with the words of the story,
+with other forms of them, in other words, in Japanese, and by characters who were not there. An answer counts
 when one of the panels that hold it is among the four that come to mind.
 
 The questions were written before anything was tuned. What was tuned (`WEIGHTS` of model/memory/ranking.py) was
