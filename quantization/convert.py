@@ -114,7 +114,7 @@ def convert(
         weights=total,
         source=digest,
         tensors={kind: kinds.count(kind) for kind in TYPES if kind in kinds},
-        fallen_back=sum(len(t.shape) > 1 and t.shape[-1] % level.type.values != 0 for t in plan.tensors),
+        fallen_back=sum(tensor.fallen_back for tensor in plan.tensors),
         unweighted=None
         if importance is None
         else sum(_importance_of(tensor, importance) is None for tensor in quantized),

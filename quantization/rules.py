@@ -4,7 +4,8 @@ In go names and shapes, out comes a plan; no tensor is read. What enters and lea
 in half precision, vectors stay in single, a row that a block type cannot hold falls back to half.
 Names: ComfyUI-GGUF and diffusers read Flux under Black Forest Labs' names. diffusers' own converter from
 those knows one width only, 3072, so a smaller transformer in diffusers' layout keeps its names, which
-diffusers loads as they are. A T5 encoder gets the names of llama.cpp, which transformers reads.
+diffusers loads as they are. A T5 encoder gets the names of llama.cpp, which transformers reads, given
+its config.json: a GGUF file has no field for the activation.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Planned:
     Attributes:
         parts: names in the source, stacked along the first dimension.
         swapped: the halves of the first dimension change places.
+        fallen_back: it would have the level's type, if that could hold its rows.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Planned:
     shape: tuple[int, ...]
     type: BlockType
     swapped: bool = False
+    fallen_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +149,10 @@ def _planned(
         raise ConfigError(f"{name}: its parts {', '.join(parts)} differ in width; the checkpoint is broken")
     shape = (first[0] + sum(shape[0] for shape in rest), *first[1:]) if first else (1,)
     if len(shape) < 2:
-        kind = TYPES["F32"]
-    else:
-        kind = TYPES["F16"] if kept or shape[-1] % level.type.values else level.type
-    return Planned(name=name, parts=parts, shape=shape, type=kind, swapped=swapped)
+        return Planned(name=name, parts=parts, shape=shape, type=TYPES["F32"], swapped=swapped)
+    fallen_back = not kept and shape[-1] % level.type.values != 0
+    kind = TYPES["F16"] if kept or fallen_back else level.type
+    return Planned(name=name, parts=parts, shape=shape, type=kind, swapped=swapped, fallen_back=fallen_back)
 
 
 def _from_diffusers(inside: Mapping[str, str], shapes: Shapes, level: Level) -> list[Planned]:

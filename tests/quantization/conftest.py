@@ -1,4 +1,4 @@
-"""A small Flux transformer whose rows every level can hold: real classes, random weights, one block of each kind."""
+"""A small Flux transformer whose rows every level can hold: diffusers' class, random weights."""
 
 from __future__ import annotations
 
