@@ -55,7 +55,8 @@ def open_source(path: Path) -> Source:
     from quantization.gguf_source import GgufSource
 
     if path.is_dir():
-        return SafetensorsSource(_files_of(path))
+        files = _files_of(path)
+        return GgufSource(files[0]) if files[0].suffix == ".gguf" else SafetensorsSource(files)
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file or folder; name a checkpoint")
     if path.name.endswith(".safetensors.index.json"):
@@ -79,10 +80,13 @@ def _files_of(folder: Path) -> tuple[Path, ...]:
     if index:
         return _shards_of(index[0])
     files = sorted(folder.glob("*.safetensors"))
+    files = files or sorted(folder.glob("*.gguf"))
     if len(files) == 1:
         return (files[0],)
-    found = "no safetensors file" if not files else f"{len(files)} safetensors files and no index"
-    raise ConfigError(f"{folder}: {found}, expected one, or shards with an index; name the file itself")
+    found = "no weights" if not files else f"{len(files)} files of weights and no index"
+    raise ConfigError(
+        f"{folder}: {found}, expected one safetensors or GGUF file, or shards with an index; name the file itself"
+    )
 
 
 def _shards_of(index: Path) -> tuple[Path, ...]:

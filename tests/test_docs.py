@@ -15,12 +15,14 @@ import pytest
 from PIL import Image
 
 from model import cli
+from model.commands import quantize
 from model.config import resolve
 from model.page.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
 from model.render.weights import Checkpoint, open_checkpoint
 from model.story.schema import Character, Dialogue, PageFormat, Presence, Story, StoryPage, StoryPanel
 from model.studio import plan_for
+from quantization.levels import LEVELS
 from scripts import docs
 from scripts.starter import captions
 from scripts.starter.world import identity, palette
@@ -238,6 +240,10 @@ def test_every_command_works(
         assert (tmp_path / report["out"] / "layout" / "page_001.png").is_file()
     elif words[:3] == ["python", "run.py", "vibe"]:
         _vibe(words[2:], tmp_path, monkeypatch, capsys)
+    elif words[:3] == ["python", "run.py", "quantize"]:
+        flags = quantize.parser().parse_args(words[3:])
+        assert flags.level in LEVELS
+        assert (ROOT / flags.source).exists()
     elif words[:2] == ["python", "-m"]:
         _help_of(words[2], words[3:], monkeypatch, capsys)
     else:

@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
+from diffusers import FluxTransformer2DModel
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
@@ -23,41 +23,9 @@ from quantization.gguf_source import GgufSource
 from quantization.imatrix import gather, read_importance, write_importance
 from quantization.levels import LEVELS, level_of
 from scripts.bench.quantize import STARTER
+from tests.quantization.loading import draw, load
 
 BY_BITS = ("F16", "Q8_0", "Q6_K", "Q5_K_S", "Q4_K_S", "Q3_K_S", "Q2_K")
-
-
-def load(path: Path, config: Path) -> Any:
-    """As diffusers loads a GGUF file, offline."""
-    return FluxTransformer2DModel.from_single_file(
-        str(path),
-        config=str(config),
-        local_files_only=True,
-        quantization_config=GGUFQuantizationConfig(compute_dtype=torch.float32),
-        torch_dtype=torch.float32,
-    )
-
-
-def draw(model: Any) -> torch.Tensor:
-    """One step on fixed noise."""
-    random = torch.Generator().manual_seed(1)
-
-    def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=random)
-
-    config = model.config
-    ids = torch.stack(torch.meshgrid(torch.zeros(1), torch.arange(6.0), torch.arange(6.0), indexing="ij"), -1)
-    with torch.no_grad():
-        return model(
-            hidden_states=noise(1, 36, config.in_channels),
-            encoder_hidden_states=noise(1, 5, config.joint_attention_dim),
-            pooled_projections=noise(1, config.pooled_projection_dim),
-            timestep=torch.tensor([0.5]),
-            guidance=torch.tensor([3.0]) if config.guidance_embeds else None,
-            img_ids=ids.reshape(-1, 3),
-            txt_ids=torch.zeros(5, 3),
-            return_dict=False,
-        )[0]
 
 
 def test_every_level_loads_draws_and_is_worse_with_fewer_bits(
@@ -78,7 +46,7 @@ def test_every_level_loads_draws_and_is_worse_with_fewer_bits(
 
 @pytest.mark.parametrize("name", ["Q8_0", "Q4_K_S", "Q2_K"])
 def test_the_starter_loads_at_a_level(name: str, tmp_path: Path) -> None:
-    made = convert(STARTER, tmp_path / "starter.gguf", LEVELS[name])
+    made = convert(STARTER.parent.parent, tmp_path / "starter.gguf", LEVELS[name])
     model = load(made.path, STARTER.parent)
     assert draw(model).isfinite().all()
     if name == "Q8_0":

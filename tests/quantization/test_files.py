@@ -242,10 +242,10 @@ def test_any_damage_to_a_header_is_refused_or_harmless(
 def test_pickles_and_folders_without_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(b"\x80\x04.")
     assert "pickle" in refused(tmp_path / "model.ckpt")
-    assert "no safetensors file" in refused(tmp_path)
+    assert "no weights" in refused(tmp_path)
     (tmp_path / "a.safetensors").touch()
     (tmp_path / "b.safetensors").touch()
-    assert "2 safetensors files and no index" in refused(tmp_path)
+    assert "2 files of weights and no index" in refused(tmp_path)
     (tmp_path / "x.safetensors.index.json").write_text('{"weight_map": {"a": "gone.safetensors"}}')
     assert "gone.safetensors" in refused(tmp_path)
     (tmp_path / "x.safetensors.index.json").write_text('{"weight_map": 3}')
