@@ -99,6 +99,21 @@ def export_segmenter(source: Path, out: Path) -> None:
     save_file({name: value.half() for name, value in weights.items()}, target / "model.safetensors")
 
 
+def export_detector(source: Path, out: Path) -> None:
+    """Write the GroundingDINO as a transformers folder: configs, words and half-precision weights."""
+    target = out / "detector"
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / name, target / name)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    for part in (config, config["backbone_config"], config["text_config"]):
+        part.pop("_name_or_path", None)
+    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    weights = load_file(source / "model.safetensors")
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    save_file(halves, target / "model.safetensors", {"format": "pt"})
+
+
 def export_upscaler(source: Path, out: Path) -> None:
     """Write the upscaler in half precision, in a form that spandrel and its kin recognise.
 
@@ -150,6 +165,7 @@ def main() -> int:
     )
     parser.add_argument("--vae", type=Path, help="folder of train_vae")
     parser.add_argument("--clip", type=Path, help="folder of train_clip")
+    parser.add_argument("--detector", type=Path, help="folder of train_detector")
     parser.add_argument("--segmenter", type=Path, help="folder of train_segmenter")
     parser.add_argument("--upscaler", type=Path, help="folder or weights of train_upscaler")
     parser.add_argument("--shift", type=float, default=1.0, help="time shift of the scheduler")
@@ -165,6 +181,8 @@ def main() -> int:
         export_vae(flags.vae, flags.out)
     if flags.clip:
         export_clip(flags.clip, flags.out)
+    if flags.detector:
+        export_detector(flags.detector, flags.out)
     if flags.segmenter:
         export_segmenter(flags.segmenter, flags.out)
     if flags.upscaler:
