@@ -138,8 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         drawer = Drawer(settings, library, reporter)
         table = ablation(drawer, judge, panels, flags) if flags.ablation else ""
         figures, own = measure(drawer, judge, panels, flags)
-    print(f"{flags.n} prompts of range {flags.seed}, {flags.quality} ({settings.steps} steps, guidance")
-    print(f"{settings.guidance:g}, {settings.max_retries} retries), {time.perf_counter() - started:.0f} s")
+    how = f"{settings.steps} steps, guidance {settings.guidance:g}, {settings.max_retries} retries"
+    spent = time.perf_counter() - started
+    print(f"{flags.n} prompts of range {flags.seed}, {flags.quality} ({how}), {spent:.0f} s")
     for name, value in figures.items():
         found = "not measured" if value is None else f"{value:.3f}"
         print(f"  {name:30} {found:>12}   {BARS.get(name, '')}")

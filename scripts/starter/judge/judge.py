@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -114,8 +115,7 @@ class Judge:
         characters: list[list[Character]] = [[] for _ in batch]
         if rows:
             figures = torch.stack(parts)  # score, head (4), body (4), in pixels
-            logits, bodies = self.network.read(batch, torch.tensor(rows), figures[:, 1:5], figures[:, 5:9])
-            chances = [values.softmax(1).numpy() for values in logits]
+            chances, bodies = self._looks(batch, torch.tensor(rows), figures[:, 1:5], figures[:, 5:9])
             for k, panel in enumerate(rows):
                 boxes = [_box(edges, width, height) for edges in (figures[k, 1:5], bodies[k])]
                 characters[panel].append(_character(boxes, float(figures[k, 0]), [c[k] for c in chances]))
@@ -129,6 +129,19 @@ class Judge:
             )
             for panel in range(len(batch))
         ]
+
+    def _looks(
+        self, batch: Tensor, rows: Tensor, heads: Tensor, bodies: Tensor
+    ) -> tuple[list[NDArray[np.float32]], Tensor]:
+        """Chances of every value of every attribute, and truer boxes: the mean of the picture as it is and
+        mirrored, which errs less than either."""
+        width = batch.shape[-1]
+        as_is, boxes = self.network.read(batch, rows, heads, bodies)
+        other, mirrored = self.network.read(
+            batch.flip(3), rows, _mirrored(heads, width), _mirrored(bodies, width)
+        )
+        chances = [((a.softmax(1) + b.softmax(1)) / 2).numpy() for a, b in zip(as_is, other, strict=True)]
+        return chances, (boxes + _mirrored(mirrored, width)) / 2
 
     def accuracy(self, panels: int, seed: int) -> dict[str, float]:
         """How often it is right on freshly drawn panels; see `scripts/starter/judge/accuracy.py`."""
@@ -155,6 +168,12 @@ def _batches(pictures: Sequence[Image.Image]) -> Iterator[tuple[list[int], Tenso
                 for p in (pictures[index] for index in chosen)
             ]
             yield chosen, as_input(np.stack(arrays)).contiguous(memory_format=torch.channels_last)
+
+
+def _mirrored(boxes: Tensor, width: int) -> Tensor:
+    """(K, 4) left, top, right, bottom in the mirrored picture."""
+    left, top, right, bottom = boxes.unbind(1)
+    return torch.stack([width - right, top, width - left, bottom], 1)
 
 
 def _figure(found: Found, heat: Tensor, panel: int, row: int, column: int) -> Tensor:
@@ -208,11 +227,11 @@ def _box(edges: Tensor, width: int, height: int) -> Box:
     return Box(left / width, top / height, (right - left) / width, (bottom - top) / height).clipped()
 
 
-def _named(values: Sequence[str], chances: np.ndarray) -> dict[str, float]:
+def _named(values: Sequence[str], chances: NDArray[np.float32]) -> dict[str, float]:
     return dict(zip(values, map(float, chances), strict=True))
 
 
-def _character(boxes: list[Box], score: float, chances: list[np.ndarray]) -> Character:
+def _character(boxes: list[Box], score: float, chances: list[NDArray[np.float32]]) -> Character:
     named = {
         name: _named(values, chance)
         for (name, values), chance in zip(ATTRIBUTES.items(), chances, strict=True)

@@ -18,7 +18,7 @@ from scripts.starter.judge.network import STRIDE, UNIT, Found, Network
 from scripts.starter.judge.scenes import Sheet
 from scripts.starter.judge.wear import wear
 
-FACE_READ, TORSO_READ = 0.5, 0.3  # least share in sight for a figure's attributes to be taught or asked
+FACE_READ, TORSO_READ = 0.5, 0.5  # least share in sight for a figure's attributes to be taught or asked
 FACE_FOUND, FACE_IGNORED = 0.25, 0.08  # from the first on there is somebody; in between both are right
 JITTER = 0.05  # of the crops, relative to the box
 OFF_CENTRE = 0.06
