@@ -5,6 +5,7 @@
       story/      story.json                → Plan
       rehearsal   the cast                  → References
       drawing     requests                  → pictures, kept by key        (render/, vision/, memory/)
+      enlarging   accepted panels           → large ones, kept by key      (render/, memory/)
       binding     pictures and words        → pages, book, run.json        (page/)
 
 Rooms know nothing of each other; they meet in the modules of this folder.

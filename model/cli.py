@@ -245,10 +245,10 @@ def _parser(command: str) -> argparse.ArgumentParser:
         )
     parser.add_argument(
         "--upscaler",
-        default="none",
+        default="starter",
         metavar="PATH",
-        help="weights of what enlarges accepted panels (ESRGAN and its kin), starter, or none "
-        "(default: none)",
+        help="weights of what enlarges accepted panels (ESRGAN and its kin), or none "
+        "(default: starter, the project's own)",
     )
     parser.add_argument(
         "--library",

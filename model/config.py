@@ -67,7 +67,7 @@ class Settings:
     max_retries: int = 3
     detector: str = "auto"
     segmenter: str = "auto"
-    upscaler: str = "none"
+    upscaler: str = "starter"
     longest: int = LONGEST
     batch: int = 8
     out: Path | None = None
@@ -90,7 +90,7 @@ def resolve(
     max_retries: int = 3,
     detector: str = "auto",
     segmenter: str = "auto",
-    upscaler: str = "none",
+    upscaler: str = "starter",
     out: Path | None = None,
     library: Path = Path("outputs/library"),
 ) -> Settings:
