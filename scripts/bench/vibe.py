@@ -1,6 +1,6 @@
 """What the vibe memory learns of a taste, against the plain mean-cosine scorer, in simulated worlds.
 
-    python -m scripts.bench.vibe [--worlds 20] [--seed 1000] [--labels 20 50] [--unseen]
+    python -m scripts.bench.vibe [--worlds 30] [--seed 1000] [--labels 20 50] [--unseen]
 
 A world has panels as embeddings in a narrow cone (mean cosine of two about 0.8; the variance of what differs
 falls off by a power law) and a reader with a hidden taste of one of three kinds:
@@ -167,7 +167,7 @@ def mean_and_error(values: list[float]) -> tuple[float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what the vibe memory learns.")
-    parser.add_argument("--worlds", type=int, default=20, help="worlds a taste")
+    parser.add_argument("--worlds", type=int, default=30, help="worlds a taste")
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 50])
     parser.add_argument("--unseen", action="store_true", help="no panels known but the labelled ones")

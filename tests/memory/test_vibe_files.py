@@ -410,6 +410,7 @@ def test_no_acknowledged_like_is_lost_over_kill_9(tmp_path: Path) -> None:
     moments = random.Random(9)
     path = tmp_path / "vibe.json"
     told: list[str] = []
+    sources: set[str] = set()
     for turn in range(8):
         writers = [
             subprocess.Popen(

@@ -112,7 +112,12 @@ class PanelMean:
     count: int
     vector: NDArray[np.float32]
 
-    def with_panels(self, vectors: NDArray[np.float32]) -> PanelMean:
+    @classmethod
+    def none(cls, space: str, size: int) -> PanelMean:
+        """Of no panels yet."""
+        return cls(space=space, count=0, vector=np.zeros((size,), dtype=np.float32))
+
+    def with_panels(self, vectors: NDArray[np.floating]) -> PanelMean:
         """The mean with (m, d) further unit embeddings."""
         count = self.count + len(vectors)
         total = self.vector.astype(np.float64) * self.count + vectors.sum(axis=0, dtype=np.float64)

@@ -312,8 +312,8 @@ class VibeMemory:
             )
             if not len(vectors):
                 return after
-            nothing = PanelMean(space=space, count=0, vector=np.zeros(size, dtype=np.float32))
-            return after.with_panel_mean((contents.panel_mean(space) or nothing).with_panels(vectors))
+            known = contents.panel_mean(space) or PanelMean.none(space, size)
+            return after.with_panel_mean(known.with_panels(vectors))
 
         if len(embeddings) or applied:
             self._store.changed(change)

@@ -31,9 +31,9 @@ _REACH = 0.2
 _ONE_SIDED = 0.9
 _SETTINGS = tuple((variance, linear) for variance in (2.0, 8.0) for linear in (1.0, 0.5, 0.15))
 
-# Settings that a sample makes this many times less likely than the best have no say in a large fit.
+# In a large fit, settings whose log evidence falls this far behind in a sample have no say.
 _SAMPLE = 300
-_HOPELESS = 12.0
+_HOPELESS = 8.0
 # Settings of less weight than this are left out of scores.
 _LEAST_WEIGHT = 1e-3
 # A score's error is well below what two decimals show; float32 halves the time where n² values are moved.
@@ -113,12 +113,13 @@ def centre_of(opinions: Opinions, panels: Array | None = None) -> Array:
     """
     if panels is not None:
         return panels
-    if not len(opinions):
-        return np.zeros(opinions.vectors.shape[1])
-    likes, dislikes = np.maximum(opinions.signed, 0), np.maximum(-opinions.signed, 0)
-    sides = [side @ opinions.vectors / side.sum() for side in (likes, dislikes) if side.any()]
-    whole = 1.0 if len(sides) == 2 else _ONE_SIDED * len(opinions) / (len(opinions) + 1)
-    return sum(sides, start=np.zeros(opinions.vectors.shape[1])) * (whole / len(sides))
+    width: int = opinions.vectors.shape[1]
+    centre = np.zeros((width,), dtype=np.float64)
+    sides = [side for side in (opinions.signed > 0, opinions.signed < 0) if side.any()]
+    for side in sides:
+        weights = np.abs(opinions.signed[side])
+        centre += weights @ opinions.vectors[side] / (weights.sum() * len(sides))
+    return centre if len(sides) != 1 else centre * (_ONE_SIDED * len(opinions) / (len(opinions) + 1))
 
 
 def mean_cosine(opinions: Opinions, embeddings: Array, category: str | None = None) -> NDArray[np.float64]:
@@ -224,11 +225,14 @@ class Scorer:
             for setting in range(len(_SETTINGS))
         ]
         best = max(posterior.evidence for posterior in found)
-        return {
-            setting: _mixed(setting, first[:, some], second[:, some]) @ posterior.dual
-            for setting, posterior in enumerate(found)
-            if posterior.evidence > best - _HOPELESS
-        }
+        starts: dict[int, Array | None] = {}
+        for setting, posterior in enumerate(found):
+            if posterior.evidence > best - _HOPELESS:
+                of_first, of_second = _parts(setting, first.dtype)
+                starts[setting] = first[:, some] @ (of_first * posterior.dual) + second[:, some] @ (
+                    of_second * posterior.dual
+                )
+        return starts
 
     def _terms(self, embeddings: Array, category: str | None) -> list[tuple[Array, Array, Array, float]]:
         """For each setting: (n, m) kernel with the labels, dual, (m,) shrinking by doubt, weight."""
@@ -259,9 +263,18 @@ class Scorer:
         return cosines * same, second * same
 
 
-def _mixed(setting: int, first: Array, second: Array) -> Array:
+def _parts(setting: int, dtype: np.dtype[np.floating]) -> tuple[np.floating, np.floating]:
+    """How much of either kernel a setting takes, in the type that the work is done in."""
     variance, linear = _SETTINGS[setting]
-    return first * first.dtype.type(variance * linear) + second * first.dtype.type(variance * (1 - linear))
+    return dtype.type(variance * linear), dtype.type(variance * (1 - linear))
+
+
+def _mixed(setting: int, first: Array, second: Array) -> Array:
+    of_first, of_second = _parts(setting, first.dtype)
+    mixed = first * of_first
+    if of_second:
+        mixed += second * of_second
+    return mixed
 
 
 def _shares(evidence: Mapping[int, float]) -> dict[int, float]:

@@ -1,0 +1,126 @@
+"""What remembering costs: medians on this machine, each with what was expected.
+
+    python -m scripts.bench.memory [--part vibe] [--repeat 15] [--memories 1000]
+
+vibe: 1,000 likes and dislikes of 512 numbers, by a taste that the embeddings show with 10 % of the labels
+wrong, and by chance, which is the hardest case: no setting of the kernel can be ruled out. Scoring one panel
+(the fit excluded), fitting anew (from nothing: no part of an earlier fit is kept), and adding one like so
+that it survives power loss, beside this machine's own write + fsync of as many bytes.
+
+Another part is a function in PARTS that prints its lines and returns its figures. Last line: JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from model.memory.vibe.entries import Copy, Memory, PanelMean, compact
+from model.memory.vibe.memory import VibeMemory
+from model.memory.vibe.taste import Taste
+from scripts.bench.vibe import WIDTH, make_world
+
+PANELS = 400
+
+
+def median_ms(
+    work: Callable[[], object], repeat: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Median milliseconds of `repeat` calls, after one that is not counted."""
+    work()
+    taken: list[float] = []
+    for _ in range(repeat):
+        started = clock()
+        work()
+        taken.append((clock() - started) * 1000)
+    return statistics.median(taken)
+
+
+def fsync_ms(folder: Path, size: int, repeat: int) -> float:
+    """This disk's median for writing `size` bytes to a file and syncing it."""
+    data = os.urandom(size)
+
+    def write() -> None:
+        with (folder / "probe").open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    return median_ms(write, repeat)
+
+
+def vibe(flags: argparse.Namespace) -> dict[str, float]:
+    """A score, a fit, a durable like."""
+    rng = np.random.default_rng(flags.seed)
+    world = make_world("direction", rng)
+    rows, utility = world.draw(flags.memories, rng)
+    panels = world.draw(PANELS, rng)[0].astype(np.float32)
+    mean = PanelMean(space="", count=PANELS, vector=panels.mean(axis=0))
+    meant = (utility > world.median) ^ (rng.random(flags.memories) < 0.1)
+    figures: dict[str, float] = {}
+    for name, liked in (("taste", meant), ("chance", rng.random(flags.memories) < 0.5)):
+        now = time.time()
+        memories = [
+            Memory(liked=bool(side), vector=compact(row), copies=(Copy(timestamp=now),))
+            for row, side in zip(rows, liked, strict=True)
+        ]
+        taste = Taste(memories, mean, WIDTH, now)
+        ranks = iter(range(10**9))
+        figures[f"score_ms_{name}"] = median_ms(
+            lambda taste=taste, ranks=ranks: taste.scores(panels[[next(ranks) % PANELS]]), 20 * flags.repeat
+        )
+
+        def fit(memories: list[Memory] = memories, now: float = now) -> Taste:
+            return Taste(memories, mean, WIDTH, now)
+
+        figures[f"fit_ms_{name}"] = median_ms(fit, flags.repeat)
+        # On a busy machine the clock on the wall measures the others as well.
+        figures[f"fit_cpu_ms_{name}"] = median_ms(fit, flags.repeat, time.process_time)
+        print(
+            f"vibe, {flags.memories} memories, labels by {name}: score {figures[f'score_ms_{name}']:.2f} ms "
+            f"(at most 1), fit {figures[f'fit_ms_{name}']:.0f} ms (at most 100; "
+            f"of one core's time {figures[f'fit_cpu_ms_{name}']:.0f}); {len(taste.settings)} settings have a say"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        memory = VibeMemory(Path(name) / "vibe.json")
+        memory.remember([(one, None) for one in memories])
+        figures["add_ms"] = median_ms(lambda: memory.add_like(rows[0]), flags.repeat)
+        size = memory.path.stat().st_size
+        figures["fsync_ms"] = fsync_ms(Path(name), size, flags.repeat)
+        figures["bytes_a_memory"] = size / len(memory.memories)
+    print(
+        f"vibe, a durable like: {figures['add_ms']:.1f} ms, of a file of {size / 1e6:.1f} MB "
+        f"({figures['bytes_a_memory']:.0f} bytes a memory); this disk's write + fsync of that: "
+        f"{figures['fsync_ms']:.1f} ms"
+    )
+    return figures
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {"vibe": vibe}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time what is remembered.")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all")
+    parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--memories", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    flags = parser.parse_args()
+    chosen = PARTS if flags.part == "all" else {flags.part: PARTS[flags.part]}
+    figures = {
+        part: {key: round(value, 3) for key, value in work(flags).items()} for part, work in chosen.items()
+    }
+    print(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
