@@ -192,6 +192,15 @@ def test_a_batch_tells_the_truth_mirrored_or_not() -> None:
     assert 0 < turned < 24
 
 
+def test_what_the_network_cannot_read_is_not_asked() -> None:
+    panels = [panel for panel in map(draw, range(SEED, SEED + 30)) if panel["picture"].shape[0] == 224]
+    batches = Batches(panels, fresh_tokenizer(30), random.Random(0), "cpu")
+    for _ in range(4):
+        questions = batches.draw(4)
+        assert questions.input_ids.shape[1] <= 30
+        assert questions.truth.spoken.any(1).all()
+
+
 def test_panels_are_drawn_once(tmp_path: Path) -> None:
     first = kept(tmp_path, range(SEED, SEED + 3), vae=None, vae_share=0.5, workers=0)
     stamp = (tmp_path / f"panels_{SEED}.pt").stat().st_mtime_ns

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from scripts.starter.detector.words import FIXED
 from scripts.starter.vae import pixels
 
 STRIDES = (16, 32)  # of the feature maps on which proposals stand
+# Phrases a panel, batch by batch: words are cheaper than pictures, so mostly many; a run asks few.
+PHRASES, SHARES = ((1, 3), (5, 9)), (0.3, 0.7)
 UNKNOWN_SHARE = 0.03  # words that are hidden, so that an unknown word does little harm
 
 
@@ -74,13 +77,16 @@ class Batches:
         shape = self.rng.choices(shapes, [len(self.groups[shape]) for shape in shapes])[0]
         chosen = self.rng.choices(self.groups[shape], k=size)
         mirrored = [self.rng.random() < 0.5 for _ in chosen]
-        asked = [ask(panel["cast"], self.rng, ink=panel["ink"], frame=panel["frame"]) for panel in chosen]
+        least, most = self.rng.choices(PHRASES, SHARES)[0]
+        asked = [
+            ask(panel["cast"], self.rng, ink=panel["ink"], frame=panel["frame"], least=least, most=most)
+            for panel in chosen
+        ]
         pictures = [
             panel["picture"][:, ::-1] if turned else panel["picture"]
             for panel, turned in zip(chosen, mirrored, strict=True)
         ]
-        texts = [question([phrase.words for phrase in phrases]) for phrases in asked]
-        tokens = self.tokenizer(texts, padding=True, return_tensors="pt")
+        tokens = self._tokens(asked)
         ids, attended = torch.as_tensor(tokens["input_ids"]), torch.as_tensor(tokens["attention_mask"])
         truth = self._truth(chosen, mirrored, asked, ids)
         hidden = truth.spoken & (torch.rand(ids.shape) < UNKNOWN_SHARE)
@@ -91,6 +97,17 @@ class Batches:
             truth=truth,
             centres=grid_centres(shape[0], shape[1]).to(self.device),
         )
+
+    def _tokens(self, asked: Sequence[list[Phrase]]) -> Any:
+        """Token ids of all phrases; lists that are too long for the network lose their last phrases."""
+        while True:
+            texts = [question([phrase.words for phrase in phrases]) for phrases in asked]
+            tokens: Any = self.tokenizer(texts, padding=True, return_tensors="pt")
+            long = (tokens["attention_mask"].sum(1) > self.tokenizer.model_max_length).nonzero()
+            if not len(long):
+                return tokens
+            for row in long.flatten().tolist():
+                asked[row].pop()
 
     def _truth(
         self, panels: Sequence[Panel], mirrored: Sequence[bool], asked: Sequence[list[Phrase]], ids: Tensor

@@ -110,12 +110,12 @@ def _clothes(said: Said, rng: random.Random) -> list[str]:
 def _of(who: Attributes, rng: random.Random, *, ink: bool, frame: str) -> Said:
     """Some attributes of a character: all that describe it, two or three, or one."""
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.4:
         keys = {"hair", "style", "outfit", "color", "acc"} - ({"acc"} if rng.random() < 0.25 else set())
         keys |= {"eyes"} if rng.random() < 0.3 else set()
     else:
         known = [key for key in VALUES if key != "eyes" or rng.random() < 0.3]
-        keys = set(rng.sample(known, rng.choice((2, 3)) if kind < 0.75 else 1))
+        keys = set(rng.sample(known, rng.choice((2, 3)) if kind < 0.68 else 1))
         if not ink and frame != "close-up" and keys & CLOTHES and rng.random() < 0.7:
             keys |= CLOTHES
     if ink:
