@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from model.geometry import Box
+from model.render.weights import STARTER
 from model.vision.sam import build, corner_tensor
 from model.vision.segment import open_segmenter
 from scripts.starter import train_segmenter
@@ -133,7 +134,7 @@ def test_the_encoder_starts_from_clip() -> None:
     torch.manual_seed(0)
     sam = build(SHAPE)
     before = {name: value.clone() for name, value in sam.state_dict().items()}
-    start_from_clip(sam, Path("model/starter/clip"))
+    start_from_clip(sam, STARTER / "clip")
     changed = {name for name, value in sam.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {
         name
