@@ -139,15 +139,21 @@ def _fields(plan: FilePlan, level: Level, digest: str, imatrix: Path | None) -> 
 
 def _values(source: Source, tensor: Planned) -> Tensor:
     """The tensor of the plan from its parts."""
-    if len(tensor.parts) == 1:
-        values = source.read(tensor.parts[0])
-    else:
-        values = torch.cat([source.read(part) for part in tensor.parts])
-    values = values.view(tensor.shape)
+    dtypes = {source.dtypes[part] for part in tensor.parts}
+    if len(dtypes) > 1:
+        raise ConfigError(f"{tensor.name}: its parts are of types {sorted(map(str, dtypes))}, expected one")
+    # Read into one piece of memory: stacking afterwards would need it twice.
+    values = torch.empty(tensor.shape, dtype=dtypes.pop())
+    row = 0
+    for part in tensor.parts:
+        height = source.shapes[part][0] if source.shapes[part] else 1
+        source.fill(part, values[row : row + height])
+        row += height
     if tensor.swapped:
         values = values.roll(len(values) // 2, 0)
-    if tensor.type.name == "F16" and values.dtype != torch.float16:
-        largest = float(values.float().abs().max()) if values.numel() else 0.0
+    # (What fp8 holds, half precision does, too.)
+    if tensor.type.name == "F16" and values.dtype.itemsize > 1 and values.numel():
+        largest = max(float(values.amax()), -float(values.amin()))
         if largest > torch.finfo(torch.float16).max:
             raise ConfigError(f"{tensor.name}: holds {largest:.3g}, more than half precision can")
     return values

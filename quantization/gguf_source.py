@@ -22,6 +22,7 @@ MOST_HEADER = 1 << 28  # bytes; with all tokens of a tokenizer it has a few mill
 _BY_NUMBER = {kind.number: kind for kind in TYPES.values()}
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _ROWS = 1 << 22  # values dequantized at once
 
 
@@ -32,6 +33,7 @@ class GgufSource:
         self.files = (path,)
         self.metadata: dict[str, Any] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.dtypes: dict[str, torch.dtype] = {}
         self._places: dict[str, tuple[BlockType, int]] = {}
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -55,6 +57,7 @@ class GgufSource:
                     f"{path}: {name} ends at byte {end} of a file of {size}; cut off; download it again"
                 )
             self.shapes[name] = shape
+            self.dtypes[name] = _FLOATS.get(kind.name, torch.float32)
             self._places[name] = (kind, start + offset)
 
     def _info(self, header: _Header) -> tuple[str, tuple[int, ...], BlockType, int]:
@@ -75,25 +78,22 @@ class GgufSource:
             raise ConfigError(f"{header.path}: {name} has rows of {shape[-1]}, which {kind.name} cannot hold")
         return name, shape, kind, int(offset)
 
-    def read(self, name: str) -> Tensor:
-        """The tensor; quantized types become float32."""
+    def fill(self, name: str, values: Tensor) -> None:
+        """Read a tensor into memory of its shape and type; quantized ones are decoded."""
         kind, offset = self._places[name]
-        shape = self.shapes[name]
-        stored = torch.empty(kind.bytes_of(shape), dtype=torch.uint8)
+        if kind.name in _FLOATS:
+            read_into(self.files[0], offset, values)
+            return
+        stored = torch.empty((values.numel() // kind.values, kind.bytes), dtype=torch.uint8)
         read_into(self.files[0], offset, stored)
-        plain = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-        if kind.name in plain:
-            return stored.view(plain[kind.name]).view(shape)
-        values = torch.empty(shape, dtype=torch.float32)
-        blocks, into = stored.view(-1, kind.bytes), values.view(-1, kind.values)
+        into = values.view(-1, kind.values)
         quants: Any = gguf.quants
         step = _ROWS // kind.values
-        for start in range(0, len(blocks), step):
-            piece = blocks[start : start + step].numpy()
+        for start in range(0, len(stored), step):
+            piece = stored[start : start + step].numpy()
             into[start : start + step] = torch.tensor(
                 quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
             )
-        return values
 
 
 class _Header:

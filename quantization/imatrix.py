@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.errors import ConfigError
 from model.files import write_bytes
-from quantization.sources import open_source
+from quantization.sources import open_source, read_tensor
 
 # A column that was never fed still has some weight: other prompts may feed it.
 LEAST = 1e-3
@@ -69,7 +69,7 @@ def read_importance(path: Path) -> dict[str, Tensor]:
     for name in source.shapes:
         if name.endswith(".counts") and source.metadata:
             continue
-        vector = source.read(name).float().reshape(-1)
+        vector = read_tensor(source, name).float().reshape(-1)
         mean = vector.mean()
         if not bool(torch.isfinite(mean) & (mean > 0) & (vector >= 0).all()):
             raise ConfigError(f"{path}: {name} has values that are negative or not finite; gather it again")

@@ -34,16 +34,25 @@ class Source(Protocol):
     Attributes:
         files: all files of it, in order.
         shapes: name → shape, outermost first.
+        dtypes: name → type that it is read in; quantized ones as float32.
         metadata: what a GGUF file says of itself; empty for safetensors.
     """
 
     files: tuple[Path, ...]
     shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, torch.dtype]
     metadata: dict[str, Any]
 
-    def read(self, name: str) -> Tensor:
-        """The tensor in the type it is stored in; quantized ones as float32."""
+    def fill(self, name: str, values: Tensor) -> None:
+        """Read a tensor into memory of its shape and type."""
         ...
+
+
+def read_tensor(source: Source, name: str) -> Tensor:
+    """The tensor in the type it is stored in; quantized ones as float32."""
+    values = torch.empty(source.shapes[name], dtype=source.dtypes[name])
+    source.fill(name, values)
+    return values
 
 
 def open_source(path: Path) -> Source:
@@ -84,9 +93,7 @@ def _files_of(folder: Path) -> tuple[Path, ...]:
     if len(files) == 1:
         return (files[0],)
     found = "no weights" if not files else f"{len(files)} files of weights and no index"
-    raise ConfigError(
-        f"{folder}: {found}, expected one safetensors or GGUF file, or shards with an index; name the file itself"
-    )
+    raise ConfigError(f"{folder}: {found}, expected one file, or shards with an index; name the file itself")
 
 
 def _shards_of(index: Path) -> tuple[Path, ...]:
@@ -108,7 +115,8 @@ class SafetensorsSource:
         self.files = files
         self.metadata: dict[str, Any] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._places: dict[str, tuple[Path, torch.dtype, int, int]] = {}
+        self.dtypes: dict[str, torch.dtype] = {}
+        self._places: dict[str, tuple[Path, int]] = {}
         for path in files:
             with path.open("rb") as file:
                 self._add(path, file)
@@ -149,21 +157,20 @@ class SafetensorsSource:
                 f"{path}: {name} claims bytes {begin} to {end} of {size} for {wanted}; download it again"
             )
         self.shapes[name] = shape
-        self._places[name] = (path, dtype, begin, end)
+        self.dtypes[name] = dtype
+        self._places[name] = (path, begin)
 
-    def read(self, name: str) -> Tensor:
-        """The tensor in the type it is stored in."""
-        path, dtype, begin, end = self._places[name]
-        values = torch.empty(end - begin, dtype=torch.uint8)
+    def fill(self, name: str, values: Tensor) -> None:
+        """Read a tensor into memory of its shape and type."""
+        path, begin = self._places[name]
         read_into(path, begin, values)
-        return values.view(dtype).view(self.shapes[name])
 
 
 def read_into(path: Path, offset: int, values: Tensor) -> None:
-    """Fill a tensor of bytes from a file."""
+    """Fill a contiguous tensor from a file."""
+    memory: Any = values.view(-1).view(torch.uint8).numpy()
     with path.open("rb") as file:
         file.seek(offset)
-        memory: Any = values.numpy()
         found = cast(Any, file).readinto(memory)
-    if found != len(values):
-        raise ConfigError(f"{path}: ends at {found} of {len(values)} bytes of a tensor; download it again")
+    if found != len(memory):
+        raise ConfigError(f"{path}: ends at {found} of {len(memory)} bytes of a tensor; download it again")

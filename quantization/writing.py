@@ -66,6 +66,7 @@ def write_gguf(
                 data = make(tensor).contiguous().view(-1)
                 memory: Any = data.numpy()
                 file.write(memoryview(memory))
+                del data, memory  # or they would stand beside the next tensor
                 file.write(bytes(end - file.tell()))
                 file.flush()
                 os.fsync(file.fileno())

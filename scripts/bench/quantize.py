@@ -28,6 +28,7 @@ from torch import Tensor
 from quantization.gguf_source import GgufSource
 from quantization.kquants import encode
 from quantization.levels import TYPES, BlockType
+from quantization.sources import read_tensor
 from scripts.bench import ggml
 
 STARTER = Path(__file__).resolve().parents[2] / "model" / "starter" / "transformer" / "flux-q8_0.gguf"
@@ -65,7 +66,7 @@ def starter_tensors(source: GgufSource, *, most: int) -> Iterator[tuple[str, Ten
         if len(shape) == 2 and "blocks." in name and shape[0] * shape[1] % 256 == 0
     ]
     for name in names[:: max(1, len(names) // most)][:most]:
-        values = source.read(name).float()
+        values = read_tensor(source, name).float()
         yield name, values if values.shape[1] % 256 == 0 else values.view(-1, 256)
 
 

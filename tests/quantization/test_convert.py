@@ -22,6 +22,7 @@ from quantization.convert import convert
 from quantization.gguf_source import GgufSource
 from quantization.imatrix import gather, read_importance, write_importance
 from quantization.levels import LEVELS, level_of
+from quantization.sources import read_tensor
 from scripts.bench.quantize import STARTER
 from tests.quantization.loading import draw, load
 
@@ -53,7 +54,9 @@ def test_the_starter_loads_at_a_level(name: str, tmp_path: Path) -> None:
         # Q8_0 to Q8_0: the largest of a block is 127 steps again, so nothing changes.
         before, after = GgufSource(STARTER), GgufSource(made.path)
         for tensor in list(before.shapes)[::9]:
-            torch.testing.assert_close(after.read(tensor), before.read(tensor), rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(
+                read_tensor(after, tensor), read_tensor(before, tensor), rtol=1e-3, atol=1e-6
+            )
 
 
 def test_what_enters_and_leaves_is_not_quantized(small_folder: Path, tmp_path: Path) -> None:
@@ -98,18 +101,18 @@ def test_true_flux_gets_the_names_that_diffusers_converts_back(
     stored = GgufSource(made.path)
     assert "double_blocks.1.img_attn.qkv.weight" in stored.shapes
     back = convert_flux_transformer_checkpoint_to_diffusers(
-        {name: stored.read(name) for name in stored.shapes}
+        {name: read_tensor(stored, name) for name in stored.shapes}
     )
     assert set(back) == set(state)
     for name, value in state.items():
         assert torch.equal(back[name].float(), value.float()), name
     # Those names in, under a prefix and beside another model: the same file but for the source's hash.
-    whole = {f"model.diffusion_model.{name}": stored.read(name) for name in stored.shapes}
+    whole = {f"model.diffusion_model.{name}": read_tensor(stored, name) for name in stored.shapes}
     save_file(whole | {"vae.decoder.conv_in.weight": torch.ones(1)}, tmp_path / "whole.safetensors")
     again = convert(tmp_path / "whole.safetensors", tmp_path / "again.gguf", LEVELS["F16"])
     assert again.left_out == 1
     for name in stored.shapes:
-        assert torch.equal(GgufSource(again.path).read(name), stored.read(name))
+        assert torch.equal(read_tensor(GgufSource(again.path), name), read_tensor(stored, name))
 
 
 def test_a_missing_part_is_named(narrow: tuple[dict[str, torch.Tensor], Path], tmp_path: Path) -> None:
@@ -216,5 +219,5 @@ def test_one_hash_for_one_file(small_folder: Path, tmp_path: Path) -> None:
     save_file({"double_blocks.0.img_mlp.0.weight": torch.ones(4, 256)}, tmp_path / "one.safetensors")
     made = convert(tmp_path / "one.safetensors", tmp_path / "one.gguf", LEVELS["Q8_0"])
     assert made.source == sha256_of(tmp_path / "one.safetensors")
-    values = GgufSource(made.path).read("double_blocks.0.img_mlp.0.weight").numpy()
+    values = read_tensor(GgufSource(made.path), "double_blocks.0.img_mlp.0.weight").numpy()
     np.testing.assert_allclose(values, 1, rtol=1e-3)

@@ -25,7 +25,7 @@ from quantization.convert import convert
 from quantization.gguf_source import GgufSource
 from quantization.levels import LEVELS, TYPES
 from quantization.rules import Planned
-from quantization.sources import open_source
+from quantization.sources import open_source, read_tensor
 from quantization.writing import gguf_header, write_gguf
 
 ROOT = Path(__file__).parents[2]
@@ -234,7 +234,7 @@ def test_any_damage_to_a_header_is_refused_or_harmless(
         try:
             opened = open_source(path)
             for name in list(opened.shapes)[:2]:
-                opened.read(name)
+                read_tensor(opened, name)
         except ConfigError:
             pass
 
