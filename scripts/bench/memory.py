@@ -87,7 +87,7 @@ def vibe(flags: argparse.Namespace) -> dict[str, float]:
         print(
             f"vibe, {flags.memories} memories, labels by {name}: score {figures[f'score_ms_{name}']:.2f} ms "
             f"(at most 1), fit {figures[f'fit_ms_{name}']:.0f} ms (at most 100; "
-            f"of one core's time {figures[f'fit_cpu_ms_{name}']:.0f}); {len(taste.settings)} settings have a say"
+            f"of one core's time {figures[f'fit_cpu_ms_{name}']:.0f}); {len(taste.settings)} settings count"
         )
     with tempfile.TemporaryDirectory() as name:
         memory = VibeMemory(Path(name) / "vibe.json")

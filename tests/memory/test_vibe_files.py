@@ -423,7 +423,12 @@ def test_no_acknowledged_like_is_lost_over_kill_9(tmp_path: Path) -> None:
             )
             for name in range(2)
         ]
-        time.sleep(moments.uniform(0.4, 1.2))
+        if turn:
+            # Both are at work when they are killed; in the first turn they may still be starting.
+            for writer in writers:
+                assert writer.stdout is not None
+                told.append(writer.stdout.readline().rstrip("\n"))
+        time.sleep(moments.uniform(0.0, 0.4))
         for writer in writers:
             writer.send_signal(signal.SIGKILL)
         for writer in writers:
@@ -433,7 +438,7 @@ def test_no_acknowledged_like_is_lost_over_kill_9(tmp_path: Path) -> None:
         # Every time the file opens, and so does its .bak.
         sources = {one.fact("source") for one in VibeMemory(path).memories}
         assert set(told) <= sources
-    assert len(told) > 16
+    assert len(told) >= 14
     assert len(sources) <= len(told) + 16, "at most one unacknowledged like a writer"
     parse(path.with_name("vibe.json.bak").read_text(), "bak")
     VibeMemory(path).add_like(vector(0))

@@ -213,6 +213,24 @@ def test_pictures_are_kept_small_and_go_with_their_memories(vibe: VibeMemory) ->
     assert quiet.picture_of(quiet.add_like(picture)) is None
 
 
+def test_favourites_are_liked_pictures_that_were_kept(vibe: VibeMemory) -> None:
+    assert vibe.favourites(WIDTH) == ()
+    for number in range(4):
+        vibe.add_like(Image.new("RGB", (8, 8), (250, 20 * number, 0)), "warm")
+        vibe.add_dislike(Image.new("RGB", (8, 8), (0, 20 * number, 250)))
+    vibe.add_like(vectors(1, 1)[0], "warm")
+    found = vibe.favourites(WIDTH, count=3)
+    assert len(found) == 3
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    for path, score in found:
+        assert score > 0
+        with Image.open(path) as picture:
+            red, _, blue = np.asarray(picture).reshape(-1, 3).mean(axis=0)
+        assert red > 200 > 50 > blue
+    assert vibe.favourites(WIDTH, category="cold") == ()
+    assert len(vibe.favourites(WIDTH, category="warm", count=10)) == 4
+
+
 def test_without_an_encoder_pictures_are_neutral_and_it_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -250,6 +250,23 @@ class VibeMemory:
             else self.taste(seen.vector.size).nearest(seen.vector, liked=liked, count=count)
         )
 
+    def favourites(
+        self, size: int, *, category: str | None = None, count: int = 3
+    ) -> tuple[tuple[Path, float], ...]:
+        """Pictures that stand for the taste, for guidance: the kept ones of the likes that score highest.
+
+        Args:
+            size: of the current encoder's vectors.
+        Returns:
+            Path and score, best first; fewer than `count` where no more pictures were kept.
+        """
+        found: list[tuple[Path, float]] = []
+        for memory, score in self.taste(size).favourites(category, len(self.memories)):
+            path = self.picture_of(memory)
+            if path is not None and len(found) < count:
+                found.append((path, score))
+        return tuple(found)
+
     def picture_of(self, memory: Memory) -> Path | None:
         """The kept picture of a memory, if there is one."""
         return self.album.path(memory.fact("picture"))

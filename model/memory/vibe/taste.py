@@ -90,6 +90,22 @@ class Taste:
         influences.sort(key=lambda influence: -influence.similarity)
         return tuple(influences[:count])
 
+    def favourites(self, category: str | None, count: int) -> tuple[tuple[Memory, float], ...]:
+        """The likes that score highest themselves, of a category or of all, each with its score."""
+        liked = [
+            index
+            for index, signed in enumerate(self.opinions.signed)
+            if signed > 0 and category in (None, self.opinions.categories[index])
+        ]
+        if not liked:
+            return ()
+        scores = self._scorer.score(self.opinions.vectors[liked], category)
+        ranked: list[int] = np.argsort(-scores, kind="stable")[:count].tolist()
+        return tuple(
+            (self._spokesman(self.opinions.sources[liked[place]], True), float(scores[place]))
+            for place in ranked
+        )
+
     def _influences(self, embedding: NDArray[np.floating], category: str | None) -> list[Influence]:
         parts = self._scorer.contributions(embedding, category)
         similar = self._scorer.similarities(embedding)
@@ -106,5 +122,4 @@ class Taste:
 
     def _spokesman(self, sources: tuple[int, ...], liked: bool) -> Memory:
         """Of several memories of one picture, the newest that agrees with their sum."""
-        agreeing = [index for index in sources if self.memories[index].liked == liked]
-        return self.memories[agreeing[-1]]
+        return [self.memories[index] for index in sources if self.memories[index].liked == liked][-1]
