@@ -432,8 +432,11 @@ def test_no_acknowledged_like_is_lost_over_kill_9(tmp_path: Path) -> None:
         for writer in writers:
             writer.send_signal(signal.SIGKILL)
         for writer in writers:
-            output, errors = writer.communicate()
-            assert writer.returncode == -signal.SIGKILL, errors
+            assert writer.stdout is not None
+            assert writer.stderr is not None
+            with writer.stdout, writer.stderr:
+                output, errors = writer.stdout.read(), writer.stderr.read()
+            assert writer.wait() == -signal.SIGKILL, errors
             told += [line.rstrip("\n") for line in output.splitlines(keepends=True) if line.endswith("\n")]
         # Every time the file opens, and so does its .bak.
         sources = {one.fact("source") for one in VibeMemory(path).memories}

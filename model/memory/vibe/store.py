@@ -133,6 +133,8 @@ class Store:
                 except OSError:  # a disk without hard links
                     shutil.copyfile(self.path, draft)
                 draft.replace(self.backup)
+                # Renaming one name of a file onto another of the same file leaves both.
+                draft.unlink(missing_ok=True)
         self._write(contents)
 
     def _write(self, contents: Contents) -> None:
