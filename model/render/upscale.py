@@ -37,6 +37,7 @@ Pixels = NDArray[np.uint8]
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 SIDE, MARGIN = 512, 32  # of a tile, in pixels that go in
+RIM = 8  # pixels that a picture's border is repeated: networks take what lies beyond for black
 # Most pixels that go in at once. A CPU, which gains nothing by company, takes one picture after another.
 BATCH = SIDE * SIDE
 
@@ -90,6 +91,7 @@ class Upscaler:
 
     def _once(self, pictures: Sequence[Pixels], side: int) -> list[Pixels]:
         """Every picture through the network once; what is of one size goes together."""
+        pictures = [np.pad(picture, ((RIM, RIM), (RIM, RIM), (0, 0)), "edge") for picture in pictures]
         results = [np.empty((*self._scaled(*picture.shape[:2]), 3), np.uint8) for picture in pictures]
         work = [(index, tile) for index, picture in enumerate(pictures) for tile in self._cut(picture, side)]
         work.sort(key=lambda piece: piece[1].size)
@@ -100,7 +102,8 @@ class Upscaler:
                 made = self._run(np.stack([_read(pictures[index], tile) for index, tile in batch]))
                 for (index, tile), picture in zip(batch, made, strict=True):
                     _write(results[index], tile, picture, self.scale)
-        return results
+        cut = RIM * self.scale
+        return [result[cut:-cut, cut:-cut] for result in results]
 
     def _scaled(self, height: int, width: int) -> tuple[int, int]:
         return height * self.scale, width * self.scale
