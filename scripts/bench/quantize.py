@@ -107,6 +107,11 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
+def _ratio(found: dict[str, Any]) -> float:
+    """Of the errors. Both are zero where the weights were of this type before."""
+    return found["rmse"] / found["rmse_ggml"] if found["rmse_ggml"] else 1.0
+
+
 def _rmse(data: np.ndarray[Any, Any], kind: BlockType, values: Tensor, importance: Tensor | None) -> float:
     decoded = gguf.quants.dequantize(data, gguf.GGMLQuantizationType(kind.number))
     squares = (torch.from_numpy(decoded).double() - values.double()).square()
@@ -139,7 +144,7 @@ def main() -> int:
             results.append(found)
             print(
                 f"| {level} | {found['tensor']} | {found['rmse']:.5f} | {found['rmse_ggml']:.5f} | "
-                f"{found['rmse'] / found['rmse_ggml']:.4f} | {found['mweights_s']:.1f} | "
+                f"{_ratio(found):.4f} | {found['mweights_s']:.1f} | "
                 f"{found['mweights_s_ggml']:.1f} | {found['mweights_s'] / found['mweights_s_ggml']:.2f} |",
                 flush=True,
             )
