@@ -13,7 +13,7 @@ story left when it was drawn before is not read, so that drawing it again finds 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from model.memory.chronicle import Chronicle
@@ -22,7 +22,7 @@ from model.memory.words import count_tokens, cut, fold, telling
 from model.render.weights import Checkpoint
 from model.story.facts import Change, read_fact, read_told
 from model.story.looks import changed_look
-from model.story.plan import Figure, Panel, Plan
+from model.story.plan import CastMember, Figure, Panel, Plan
 from model.story.recalled import as_words
 
 K = 4
@@ -141,13 +141,15 @@ class _Telling:
             cast[name] = member.aliases
             (self._person[member.key],) = chronicle.resolve([name])
         self.cast: Mapping[str, tuple[str, ...]] = cast
-        self._names = self._known_names()
+        self._names = self._known_names(plan.cast)
+        # What an earlier story says of its "1" or "a girl" is not said of this story's.
+        known = self._known_names([m for m in plan.cast if _own_name(plan, m.name, m.prompt) == m.name])
         self._chapter = chronicle.chapter(plan.slug)
         self._changes: dict[str, list[Change]] = {}
         self._reasons: dict[str, list[str]] = {}
         self._facts: list[Passage] = []  # of this plan, about anything but looks
         for memory in chronicle.memories(before=(self._chapter, 0, 0)):
-            names = self._with_pronouns(chronicle.resolve(memory.present))
+            names = _with_pronouns(known, chronicle.resolve(memory.present))
             for passage in memory.passages:
                 if passage.kind == "fact":
                     self._learn_look(passage.text, names)
@@ -160,14 +162,10 @@ class _Telling:
             self.memories[panel.id] = memory
         return replace(panel, figures=figures)
 
-    def _with_pronouns(self, present: Collection[str]) -> Mapping[str, str]:
-        """The names; "she", "he" and "they" are the one person who is present, if it is one."""
-        return {**self._names, **dict.fromkeys(PRONOUNS, *present)} if len(present) == 1 else self._names
-
-    def _known_names(self) -> dict[str, str]:
-        """Every name and alias of this cast, lower case as the facts are searched → person."""
+    def _known_names(self, cast: Iterable[CastMember]) -> dict[str, str]:
+        """Every name and alias of a cast, lower case as the facts are searched → person."""
         names: dict[str, str] = {}
-        for member in self._plan.cast:
+        for member in cast:
             for name in (*member.aliases, member.name):  # a name beats an alias
                 names[name.lower()] = self._person[member.key]
         return names
@@ -237,7 +235,7 @@ class _Telling:
     def _leave(self, panel: Panel) -> NewMemory | None:
         """What the panel leaves to remember; facts begin to hold."""
         present = tuple(dict.fromkeys(self._person[figure.character] for figure in panel.figures))
-        names = self._with_pronouns(present)
+        names = _with_pronouns(self._names, present)
         context = " ".join([*(figure.name for figure in panel.figures), panel.scene])
         passages = [*self._happened(panel, present), *self._said(panel, present)]
         heard: list[str] = []
@@ -299,6 +297,11 @@ class _Telling:
                 reasons.append(reason)
             subjects.append(person)
         return tuple(dict.fromkeys(subjects))
+
+
+def _with_pronouns(names: Mapping[str, str], present: Collection[str]) -> Mapping[str, str]:
+    """The names; "she", "he" and "they" are the one person who is present, if it is one."""
+    return {**names, **dict.fromkeys(PRONOUNS, *present)} if len(present) == 1 else names
 
 
 def _own_name(plan: Plan, name: str, look: str) -> str:

@@ -97,8 +97,14 @@ def _with(pieces: Sequence[_Piece], change: With) -> list[_Piece]:
         return list(pieces)
     if same and (plain or pieces[same[-1]].phrase.lower() == change.item.lower()):
         back = same[-1]
-        others = _giving_way(pieces, noun)
-        return [replace(p, shown=True) if i == back else p for i, p in enumerate(others)]
+        changed = _giving_way(pieces, noun)
+        changed[back] = replace(changed[back], shown=True)
+        for index in range(back + 1, len(changed)):  # with what was said of it
+            piece = changed[index]
+            if piece.begins_part or piece.lead.strip().lower() == "and" or is_worn(head(piece.phrase)):
+                break
+            changed[index] = replace(piece, shown=True)
+        return changed
     if change.again:
         return list(pieces)
     changed = _giving_way(pieces, noun)

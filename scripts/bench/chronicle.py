@@ -7,8 +7,8 @@ and kept as a run does; then 60 questions are asked, most of them by a character
 with other forms of them, in other words, in Japanese, and by characters who were not there. An answer counts
 when one of the panels that hold it is among the four that come to mind.
 
-The questions were written before anything was tuned. What was tuned (`WEIGHTS` of model/memory/ranking.py) was
-tuned on another story with its own questions: `--tuning` asks those.
+The questions were written before anything was tuned. What was tuned (RANK and WEIGHTS of
+model/memory/ranking.py) was tuned on another story with its own questions: `--tuning` asks those.
 
 Last line: JSON. recall: share of the questions with an answer that find it; leaks: recollections of something
 that the asker was neither there for nor told of, over all questions and all characters, counted against the
