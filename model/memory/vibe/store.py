@@ -141,8 +141,9 @@ class Store:
         # In the order in which it will be read again.
         contents = replace(contents, memories=tuple(sorted(contents.memories, key=lambda one: not one.liked)))
         write_bytes(self.path, write(contents).encode())
-        self._seen = self._signature()
+        # In this order: a thread that reads in between reads the file again.
         self._parsed = Parsed(contents=contents, version=2, complaints=(), skipped=0)
+        self._seen = self._signature()
 
     def _read_backup(self) -> Contents | None:
         try:
