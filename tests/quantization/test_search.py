@@ -64,14 +64,27 @@ def test_importance_lowers_the_error_where_it_is_high(kind: BlockType, importanc
 
 
 @pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
-def test_pieces_threads_and_types_do_not_matter(kind: BlockType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_types_do_not_matter(kind: BlockType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kquants, "_PIECE", 5 * 256)
     values = DISTRIBUTIONS["laplace"](16, 512).bfloat16()
     importance = torch.linspace(0.1, 2, 512)
     whole = encode(values, kind, importance=importance)
     assert torch.equal(whole, encode(values.float(), kind, importance=importance))
-    monkeypatch.setattr(kquants, "_PIECE", 5 * 256)
-    assert torch.equal(whole, encode(values, kind, importance=importance))
-    assert torch.equal(whole, encode(values, kind, importance=importance, threads=2))
+    before = torch.get_num_threads()
+    assert torch.equal(whole, encode(values, kind, importance=importance, threads=3))
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
+def test_importance_goes_to_the_columns_of_every_piece(
+    kind: BlockType, importance: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = DISTRIBUTIONS["gauss"](8, 1024)
+    whole = encode(values, kind, importance=importance)
+    monkeypatch.setattr(kquants, "_PIECE", 3 * 256)
+    pieces = encode(values, kind, importance=importance)
+    # Sums in another order may tip a balance; importance in the wrong columns would tip them all.
+    assert float((whole == pieces).double().mean()) > 0.98
 
 
 @pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
