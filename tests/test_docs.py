@@ -9,9 +9,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 from model import cli
@@ -30,6 +32,7 @@ from scripts.starter.world.backgrounds import BACKGROUNDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DOCUMENTS = ("README.md", "CHANGELOG.md", "model/DESIGN.md")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 STORIES = [text for language, text in BLOCKS if language == "json"]
@@ -240,6 +243,11 @@ def test_every_command_works(
         assert (tmp_path / report["out"] / "layout" / "page_001.png").is_file()
     elif words[:3] == ["python", "run.py", "vibe"]:
         _vibe(words[2:], tmp_path, monkeypatch, capsys)
+    elif words[:3] == ["python", "run.py", "chronicle"]:
+        _chronicle(words[2:], tmp_path, monkeypatch, capsys)
+    elif words[:4] == ["python", "-m", "pip", "install"]:
+        extras = PROJECT["optional-dependencies"]["text"]
+        assert words[4:] == [Requirement(line).name for line in extras]
     elif words[:3] == ["python", "run.py", "quantize"]:
         flags = quantize.parser().parse_args(words[3:])
         assert flags.level in LEVELS
@@ -248,6 +256,15 @@ def test_every_command_works(
         _help_of(words[2], words[3:], monkeypatch, capsys)
     else:
         pytest.fail(f"no test runs `{command}`: run it here, or name the test that does in RUN_ELSEWHERE")
+
+
+def test_the_chronicles_python_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = [text for language, text in BLOCKS if language == "python" and "chronicle.recall" in text]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "The key is behind the clock.  (0, 0, 0)\n"
 
 
 def test_no_command_is_listed_that_the_readme_does_not_have() -> None:
@@ -277,6 +294,19 @@ def _vibe(
     assert isinstance(json.loads(capsys.readouterr().out.splitlines()[-1]), dict)
     for word in words:
         assert not word.endswith((".png", ".json")) or (folder / word).is_file(), word
+
+
+def _chronicle(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, in a library where the first one of the README was given before."""
+    monkeypatch.chdir(folder)
+    fact = "Mika lost her glasses."
+    assert cli.main(["chronicle", "add", fact, "--who", "Mika", "--told", "Ren"]) == 0
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    said = capsys.readouterr().out
+    assert ("there already" if words[1] == "add" else "added/" if words[1] == "forget" else fact) in said
 
 
 def _help_of(
