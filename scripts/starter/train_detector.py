@@ -1,6 +1,6 @@
 """Train the starter's GroundingDINO: drawn panels, and phrases that mean one, several or none in them.
 
-    python -m scripts.starter.train_detector --minutes 35 --out lab/detector    # again: resumes
+    python -m scripts.starter.train_detector --minutes 75 --out lab/detector    # again: resumes
 
 Out: a transformers folder (`config.json`, `model.safetensors` with averaged float32 weights, tokenizer,
 `preprocessor_config.json`), `checkpoint.pt`, `log.jsonl` and the drawn panels. Held-out panels have their own
@@ -10,10 +10,10 @@ seeds, and are measured through `model/vision/detect.py`, as a run would.
 from __future__ import annotations
 
 import argparse
-import copy
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from transformers import BertTokenizer, GroundingDinoForObjectDetection, Groundi
 
 from model.vision.detect import open_detector
 from scripts.starter.course import Course
+from scripts.starter.detector.anchors import Anchors
 from scripts.starter.detector.batches import Batches, Questions
-from scripts.starter.detector.losses import decoder_loss, proposal_loss, weighted
+from scripts.starter.detector.losses import one_each, set_loss, several_each, weighted
 from scripts.starter.detector.measure import evaluate
 from scripts.starter.detector.network import LONGEST_TEXT, fresh_detector
 from scripts.starter.detector.panels import LONGEST, SHORTEST, Panel, kept
@@ -34,8 +35,18 @@ from scripts.starter.optimizer import MuonAdam
 ADAM = ("embed", "position", "projection", "bias_table", "layers.2.weight")
 EMA = 0.998
 FIRST_SEED, HELD_OUT_SEED = 7_000_000_000, 7_500_000_000
-BATCH = 32
+BATCH = 16
+SEEN_WEIGHT, SAID_WEIGHT = 2.0, 1.0
 GLANCE = 96  # held-out panels that are measured on the way; at the end all are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Logits (n, queries, length), boxes (n, queries, 4) and features (n, queries, width) of one stage."""
+
+    logits: Tensor
+    boxes: Tensor
+    features: Tensor
 
 
 class Training:
@@ -46,11 +57,15 @@ class Training:
         self.detector.to(device).train()
         self.device = device
         self.optimizer = MuonAdam(self.detector.named_parameters(), adam=ADAM, ema=EMA)
+        self.anchors = Anchors(self.detector.config.d_model).to(device)
+        self._proposed: Any = None
+        self.detector.model.enc_output_norm.register_forward_hook(self._keep)
 
-    def answers(
-        self, questions: Questions
-    ) -> tuple[list[tuple[Tensor, Tensor]], tuple[Tensor, Tensor, Tensor]]:
-        """(logits, boxes) of every decoder layer, and (logits, boxes, centres) of the first stage."""
+    def _keep(self, _: Any, __: Any, features: Tensor) -> None:
+        self._proposed = features  # the port does not return what its first stage scores
+
+    def answers(self, questions: Questions) -> tuple[list[Answer], Tensor]:
+        """The first stage's answers, then every decoder layer's; and the text's features."""
         length = questions.input_ids.shape[1]
         with torch.autocast(self.device, torch.bfloat16):
             out = self.detector.model(
@@ -58,35 +73,51 @@ class Training:
                 input_ids=questions.input_ids,
                 attention_mask=questions.attention_mask,
             )
-            layers: list[tuple[Tensor, Tensor]] = []
-            reference = out.init_reference_points
+            logits, boxes = (
+                out.enc_outputs_class[..., :length],
+                out.enc_outputs_coord_logits.float().sigmoid(),
+            )
+            answers = [Answer(logits=logits.float(), boxes=boxes, features=self._proposed)]
+            reference, text = out.init_reference_points, out.encoder_last_hidden_state_text
             for level in range(out.intermediate_hidden_states.shape[1]):
                 hidden = out.intermediate_hidden_states[:, level]
-                logits = hidden @ out.encoder_last_hidden_state_text.transpose(1, 2)
+                logits = (hidden @ text.transpose(1, 2)).float()
                 shift = self.detector.bbox_embed[level](hidden).float()
                 boxes = (shift + torch.special.logit(reference.float(), eps=1e-5)).sigmoid()
-                layers.append((logits.float(), boxes))
+                answers.append(Answer(logits=logits, boxes=boxes, features=hidden))
                 reference = out.intermediate_reference_points[:, level]
-        logits = out.enc_outputs_class[..., :length].float()
-        return layers, (logits, out.enc_outputs_coord_logits.float().sigmoid(), questions.centres)
+        return answers, text
 
     def step(self, questions: Questions, rate: float) -> dict[str, float]:
         """One step. Returns the parts of the loss."""
-        layers, (logits, boxes, centres) = self.answers(questions)
-        first = proposal_loss(logits, boxes, questions.truth, centres)
-        later = [decoder_loss(*answer, questions.truth) for answer in layers]
-        loss = torch.stack([weighted(parts) for parts in (first, *later)]).sum()
-        loss.backward()
+        truth = questions.truth
+        answers, text = self.answers(questions)
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        looks: list[Tensor] = []
+        for stage, answer in enumerate(answers):
+            if stage:
+                index = one_each(answer.logits, answer.boxes, truth)
+            else:
+                index = several_each(answer.logits, answer.boxes, truth, questions.centres)
+            parts.append(set_loss(answer.logits, answer.boxes, truth, index))
+            sample, query, who = index
+            looks.append(self.anchors.loss(answer.features[sample, query], questions.looks[sample, who]))
+        seen = torch.stack(looks).mean()
+        said = self.anchors.loss(text[truth.spoken], questions.said[truth.spoken])
+        loss = torch.stack([weighted(part) for part in parts]).sum()
+        (loss + SEEN_WEIGHT * seen + SAID_WEIGHT * said).backward()
         self.optimizer.step(rate)
+        self.anchors.step()
         names = ("score", "distance", "overlap")
-        parts = {f"first_{name}": part.item() for name, part in zip(names, first, strict=True)}
-        return parts | {name: part.item() for name, part in zip(names, later[-1], strict=True)}
+        figures = {f"first_{name}": part.item() for name, part in zip(names, parts[0], strict=True)}
+        figures |= {name: part.item() for name, part in zip(names, parts[-1], strict=True)}
+        return figures | {"seen": seen.item(), "said": said.item()}
 
     def averaged(self) -> GroundingDinoForObjectDetection:
         """A copy with the averaged weights, for use."""
-        detector = copy.deepcopy(self.detector).eval()
-        detector.load_state_dict(self.optimizer.averaged(), strict=False)
-        return detector
+        detector = GroundingDinoForObjectDetection(self.detector.config).eval()
+        detector.load_state_dict(self.optimizer.averaged(), strict=False)  # tied weights come once
+        return detector.to(self.device)
 
 
 def write_folder(detector: GroundingDinoForObjectDetection, tokenizer: BertTokenizer, out: Path) -> None:
@@ -100,14 +131,14 @@ def write_folder(detector: GroundingDinoForObjectDetection, tokenizer: BertToken
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's GroundingDINO.")
-    parser.add_argument("--minutes", type=float, default=35.0, help="training in all, earlier runs included")
+    parser.add_argument("--minutes", type=float, default=75.0, help="training in all, earlier runs included")
     parser.add_argument("--out", type=Path, default=Path("lab/detector"))
     parser.add_argument("--vae", type=Path, help="a VAE's folder; a share of the panels passes through it")
     parser.add_argument("--vae_share", type=float, default=0.35)
     parser.add_argument("--panels", type=int, default=4800, help="drawn once; 0.2 MB each")
     parser.add_argument("--held_out", type=int, default=320, help="panels to measure on")
     parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--every", type=float, default=4.0, help="minutes between reports")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw; 0: none")
     parser.add_argument("--device", default="cpu")
@@ -129,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     optimizer = training.optimizer
     if saved:
         optimizer.restore(saved["optimizer"])
+        training.anchors.load_state_dict(saved.get("anchors", training.anchors.state_dict()))
     batches = Batches(panels, tokenizer, random.Random(optimizer.steps), flags.device)
     parts: dict[str, float] = {}
     started, begun = optimizer.steps, course.seconds
@@ -144,11 +176,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parts = training.step(batches.draw(flags.batch), course.rate(flags.rate, optimizer.steps))
         course.tick()
         if course.due("checkpoint", 2):
-            course.save(optimizer=optimizer.state())
+            course.save(optimizer=optimizer.state(), anchors=training.anchors.state_dict())
         if course.due("report", flags.every):
             report(held_out[:GLANCE])
         course.pause()
-    course.save(optimizer=optimizer.state())
+    course.save(optimizer=optimizer.state(), anchors=training.anchors.state_dict())
     report(held_out)
     return 0
 

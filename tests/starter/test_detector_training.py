@@ -17,18 +17,19 @@ from torchvision.ops import generalized_box_iou
 from model.geometry import Box
 from model.vision.detect import Found
 from scripts.starter.captions import attributes
+from scripts.starter.detector.anchors import NAMES, UNKNOWN, Anchors, labels
 from scripts.starter.detector.batches import Batches, grid_centres
 from scripts.starter.detector.losses import (
     MOST,
     PLACES,
     Truth,
     corners,
-    costs,
-    decoder_loss,
     focal_loss,
     generalised_iou,
     match,
-    places,
+    one_each,
+    set_loss,
+    several_each,
     weighted,
 )
 from scripts.starter.detector.measure import hits, look
@@ -143,7 +144,7 @@ def test_places_lie_in_the_box_and_belong_to_one() -> None:
     assert centres.shape == (14 * 14 + 7 * 7, 2)
     logits = torch.zeros(1, len(centres), 5)
     boxes = torch.cat([centres, torch.full_like(centres, 0.4)], 1)[None]
-    sample, proposal, character = places(costs(logits, boxes, truth), truth, centres)
+    sample, proposal, character = several_each(logits, boxes, truth, centres)
     assert len(set(proposal.tolist())) == len(proposal)
     assert not sample.any()
     assert character.bincount().tolist() == [PLACES, PLACES]
@@ -168,9 +169,41 @@ def test_right_answers_cost_nothing() -> None:
     logits = torch.full((1, 6, 5), -12.0)
     boxes[0, 4], boxes[0, 2] = truth.boxes[0, 0], truth.boxes[0, 1]
     logits[0, 4, 1] = logits[0, 2, 1] = 12.0
-    assert weighted(decoder_loss(logits, boxes, truth)) < 1e-3
-    assert weighted(decoder_loss(logits, boxes.flip(1), truth)) > 1
-    assert weighted(decoder_loss(-logits, boxes, truth)) > 1
+
+    def loss(scores: torch.Tensor, places: torch.Tensor) -> float:
+        return weighted(set_loss(scores, places, truth, one_each(scores, places, truth))).item()
+
+    assert loss(logits, boxes) < 1e-3
+    assert loss(logits, boxes.flip(1)) > 1
+    assert loss(-logits, boxes) > 1
+
+
+@given(SEEDS, st.booleans())
+def test_labels_are_what_is_known(seed: int, ink: bool) -> None:
+    who = somebody(random.Random(seed))
+    known = seen(who, ink=ink, frame="bust")
+    for (key, values), label in zip(NAMES.items(), labels(who, known), strict=True):
+        assert label == (values.index(who[key]) if key in known else UNKNOWN)
+
+
+def test_anchors_bring_sights_and_words_together() -> None:
+    torch.manual_seed(0)
+    right = torch.randint(0, 6, (64, len(NAMES)))
+    right[::3, 1] = UNKNOWN
+    features = [torch.randn(64, 16, requires_grad=True) for _ in range(2)]
+    anchors = Anchors(16)
+    moved = torch.optim.Adam(features, 0.05)
+    before = anchors.loss(features[0], right).item()
+    for _ in range(150):
+        sum(anchors.loss(side, right) for side in features).backward()
+        moved.step()
+        moved.zero_grad()
+        anchors.step()
+    assert anchors.loss(features[0], right).item() < 0.5 * before
+    sights, words = (torch.nn.functional.normalize(side.detach(), dim=1) for side in features)
+    nearest = (sights @ words.T).argmax(1)
+    assert (nearest == torch.arange(64)).float().mean() > 0.6
+    assert torch.isfinite(anchors.loss(features[0][:0], right[:0]))
 
 
 def test_a_batch_tells_the_truth_mirrored_or_not() -> None:
@@ -183,6 +216,8 @@ def test_a_batch_tells_the_truth_mirrored_or_not() -> None:
         assert questions.truth.tokens.shape[-1] == questions.input_ids.shape[1]
         assert not (questions.truth.tokens & ~questions.truth.spoken[:, None]).any()
         assert torch.equal(questions.truth.meant, questions.truth.tokens.any(-1))
+        assert questions.looks.shape == (2, MOST, len(NAMES))
+        assert (questions.said[~questions.truth.spoken] == UNKNOWN).all()
         for row in range(2):
             pixels = ((questions.pixels[row].permute(1, 2, 0) + 1) * 127.5).round().byte().numpy()
             mirrored = not np.array_equal(pixels, panel["picture"])
@@ -228,11 +263,14 @@ def test_scores_start_low_and_steps_teach() -> None:
     batches = Batches(panels[:4], fresh_tokenizer(200), random.Random(0), "cpu")
     questions = batches.draw(4)
     with torch.no_grad():
-        layers, (logits, boxes, centres) = training.answers(questions)
-    assert boxes.shape[1] == len(centres)
-    for scores in (logits, layers[-1][0]):
-        spoken = scores.transpose(1, 2)[questions.truth.spoken]
+        answers, _ = training.answers(questions)
+    assert answers[0].boxes.shape[1] == len(questions.centres)
+    for answer in answers:
+        spoken = answer.logits.transpose(1, 2)[questions.truth.spoken]
         assert spoken.sigmoid().mean() < 0.15
     parts = [training.step(questions, 1e-3) for _ in range(8)]
     totals = [sum(part.values()) for part in parts]
     assert totals[-1] < 0.8 * totals[0]
+    averaged = training.averaged().state_dict()
+    for name, value in training.optimizer.averaged().items():
+        assert torch.equal(averaged[name], value)

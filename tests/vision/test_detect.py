@@ -136,6 +136,13 @@ def test_half_precision_is_read_as_single(folder: Path, detector: GroundingDetec
     assert {value.dtype for value in detector.network.model.parameters()} == {torch.float32}
 
 
+def test_weights_have_the_names_of_the_hub_s_files(folder: Path) -> None:
+    names = set(load_file(folder / "model.safetensors"))
+    swin = "model.backbone.conv_encoder.model.encoder.layers.0.blocks.0.attention.self.query.weight"
+    bert = "model.text_backbone.encoder.layer.0.attention.self.query.weight"
+    assert {swin, bert, "model.encoder.layers.0.fusion_layer.vision_param"} <= names
+
+
 def test_nothing_is_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the detector asked for the network")

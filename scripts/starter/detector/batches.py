@@ -18,9 +18,10 @@ from transformers import BertTokenizer
 
 from model.vision.detect import question
 from model.vision.grounding import phrase_tokens
+from scripts.starter.detector.anchors import NAMES, UNKNOWN, labels
 from scripts.starter.detector.losses import MOST, Truth
 from scripts.starter.detector.panels import Panel
-from scripts.starter.detector.phrases import Phrase, ask
+from scripts.starter.detector.phrases import Phrase, ask, seen
 from scripts.starter.detector.words import FIXED
 from scripts.starter.vae import pixels
 
@@ -38,6 +39,8 @@ class Questions:
         pixels: (n, 3, height, width) in [-1, 1].
         input_ids, attention_mask: (n, length).
         truth: what should be answered.
+        looks: (n, MOST, attributes), what can be seen of each character, as `anchors.labels`.
+        said: (n, length, attributes), what the phrase of each token says.
         centres: (proposals, 2) in fractions, level by level, row by row.
     """
 
@@ -45,6 +48,8 @@ class Questions:
     input_ids: Tensor
     attention_mask: Tensor
     truth: Truth
+    looks: Tensor
+    said: Tensor
     centres: Tensor
 
 
@@ -58,6 +63,26 @@ def grid_centres(height: int, width: int) -> Tensor:
         )
         levels.append(torch.stack([x, y], -1).view(-1, 2))
     return torch.cat(levels)
+
+
+def looks_of(panels: Sequence[Panel]) -> Tensor:
+    """What can be seen of each character: (n, MOST, attributes)."""
+    looks = torch.full((len(panels), MOST, len(NAMES)), UNKNOWN)
+    for row, panel in enumerate(panels):
+        for who, attributes in enumerate(panel["cast"]):
+            known = seen(attributes, ink=panel["ink"], frame=panel["frame"])
+            looks[row, who] = torch.tensor(labels(attributes, known))
+    return looks
+
+
+def said_by(asked: Sequence[Sequence[Phrase]], ids: Tensor) -> Tensor:
+    """What the phrase of each token says: (n, length, attributes)."""
+    said = torch.full((*ids.shape, len(NAMES)), UNKNOWN)
+    for row, phrases in enumerate(asked):
+        spans = phrase_tokens(ids[row], FIXED["."], len(phrases))
+        for span, phrase in zip(spans, phrases, strict=True):
+            said[row, span] = torch.tensor(labels(phrase.said, phrase.said.keys()))
+    return said
 
 
 class Batches:
@@ -95,6 +120,8 @@ class Batches:
             input_ids=ids.masked_fill(hidden, FIXED["[UNK]"]).to(self.device),
             attention_mask=attended.to(self.device),
             truth=truth,
+            looks=looks_of(chosen).to(self.device),
+            said=said_by(asked, ids).to(self.device),
             centres=grid_centres(shape[0], shape[1]).to(self.device),
         )
 

@@ -23,6 +23,9 @@ CLASS_WEIGHT, DISTANCE_WEIGHT, OVERLAP_WEIGHT = 2.0, 5.0, 2.0
 OUTSIDE = 100.0  # cost of a proposal whose place is not inside the box
 FORBIDDEN = 1e4
 
+# Who answers for whom: sample, query, character, of equal length.
+Index = tuple[Tensor, Tensor, Tensor]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
@@ -92,14 +95,15 @@ def match(cost: Tensor, meant: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def places(cost: Tensor, truth: Truth, centres: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give each meant character up to PLACES proposals, each proposal at most one character.
+@torch.no_grad()
+def several_each(logits: Tensor, boxes: Tensor, truth: Truth, centres: Tensor) -> Index:
+    """Up to PLACES proposals a character, each proposal at most one character.
 
     Args:
-        cost: (n, proposals, MOST); centres: (proposals, 2) in fractions.
-    Returns:
-        Three equal-length index tensors: sample, proposal, character.
+        logits: (n, proposals, length); boxes: (n, proposals, 4).
+        centres: (proposals, 2) in fractions: where each proposal stands.
     """
+    cost = costs(logits, boxes, truth)
     edges = corners(truth.boxes)[:, None]
     at = centres[None, :, None]
     inside = ((at > edges[..., :2]) & (at < edges[..., 2:])).all(-1)
@@ -122,9 +126,7 @@ def focal_loss(logits: Tensor, wanted: Tensor, spoken: Tensor) -> Tensor:
     return (weight * miss**GAMMA * entropy).sum() / wanted.sum().clamp(min=1)
 
 
-def set_loss(
-    logits: Tensor, boxes: Tensor, truth: Truth, index: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
+def set_loss(logits: Tensor, boxes: Tensor, truth: Truth, index: Index) -> tuple[Tensor, Tensor, Tensor]:
     """(score, distance, overlap) of one set of answers under an assignment (sample, query, character)."""
     sample, query, character = index
     wanted = torch.zeros_like(logits)
@@ -141,15 +143,9 @@ def weighted(parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     return CLASS_WEIGHT * parts[0] + DISTANCE_WEIGHT * parts[1] + OVERLAP_WEIGHT * parts[2]
 
 
-def decoder_loss(logits: Tensor, boxes: Tensor, truth: Truth) -> tuple[Tensor, Tensor, Tensor]:
+@torch.no_grad()
+def one_each(logits: Tensor, boxes: Tensor, truth: Truth) -> Index:
     """One query a character. logits (n, queries, length), boxes (n, queries, 4)."""
     queries = match(costs(logits, boxes, truth), truth.meant)
     sample, character = truth.meant.nonzero(as_tuple=True)
-    return set_loss(logits, boxes, truth, (sample, queries[sample, character], character))
-
-
-def proposal_loss(
-    logits: Tensor, boxes: Tensor, truth: Truth, centres: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Several proposals a character. centres (proposals, 2): where each proposal stands."""
-    return set_loss(logits, boxes, truth, places(costs(logits, boxes, truth), truth, centres))
+    return sample, queries[sample, character], character

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.starter.captions import EXPRESSIONS, hair_phrase
@@ -37,10 +37,11 @@ CLOSED_EYES = frozenset({"laughing", "winking"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """Words, and for each character of the panel whether they are true of it."""
+    """Words, for each character of the panel whether they are true of it, and the attributes they say."""
 
     words: str
     whom: tuple[bool, ...]
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def seen(who: Attributes, *, ink: bool, frame: str) -> frozenset[str]:
@@ -172,7 +173,7 @@ def ask(
         if (not said and attempt) or None in truths:
             continue
         words = speak(said, rng, passing)
-        phrases.setdefault(words, Phrase(words=words, whom=tuple(bool(truth) for truth in truths)))
+        phrases.setdefault(words, Phrase(words=words, whom=tuple(map(bool, truths)), said=said))
     found = list(phrases.values()) or [Phrase(words="a character", whom=(True,) * len(cast))]
     rng.shuffle(found)
     return found
