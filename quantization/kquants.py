@@ -24,7 +24,7 @@ _Q2_K = AffineGrid(levels=3, scales=15, blocks=16, starts=(-0.6, 0.0, 0.4), shif
 _Q3_K = SymmetricGrid(levels=4, scales=32, blocks=16, starts=(-0.7, 0.0, 0.7))
 _Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=(-1.8, -1.2, -0.6, 0.0, 0.5))
 _Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-1.2, -0.6, 0.0, 0.4))
-_Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0))
+_Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0), steps=(0,))
 
 # Values a piece: three arrays of them stay in a processor's second cache; an accelerator wants more at once.
 _PIECE = 1 << 16
