@@ -64,9 +64,9 @@ class Checkpoint:
     global_tokens: int
     region_tokens: int
     words: frozenset[str] | None
-    person: str
-    identity: float | None
-    spread: float
+    person: str = "person"
+    identity: float | None = None
+    spread: float = 0.1
 
     def spoken(self, prompt: str) -> str:
         """The prompt as this checkpoint's text encoders take it: for a closed vocabulary lower case, without
