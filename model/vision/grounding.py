@@ -91,11 +91,12 @@ class GroundingDetector:
 
     def _read(self, scores: Tensor, boxes: Tensor, phrases: Sequence[str]) -> list[Found]:
         found: list[Found] = []
-        for query, number in (scores >= self.threshold).nonzero().tolist():
-            x, y, width, height = boxes[query].tolist()
-            box = Box(x - width / 2, y - height / 2, width, height).clipped()
-            if box.area > 0:
-                found.append(Found(box=box, score=float(scores[query, number]), phrase=phrases[number]))
+        for number, phrase in enumerate(phrases):
+            for query in (scores[:, number] >= self.threshold).nonzero().flatten().tolist():
+                x, y, width, height = boxes[query].tolist()
+                box = Box(x - width / 2, y - height / 2, width, height).clipped()
+                if box.area > 0:
+                    found.append(Found(box=box, score=float(scores[query, number]), phrase=phrase))
         return suppress(found, self.overlap)
 
 

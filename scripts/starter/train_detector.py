@@ -115,7 +115,7 @@ class Training:
 
     def averaged(self) -> GroundingDinoForObjectDetection:
         """A copy with the averaged weights, for use."""
-        detector = GroundingDinoForObjectDetection(self.detector.config).eval()
+        detector: Any = GroundingDinoForObjectDetection(self.detector.config).eval()
         detector.load_state_dict(self.optimizer.averaged(), strict=False)  # tied weights come once
         return detector.to(self.device)
 

@@ -195,7 +195,7 @@ def test_anchors_bring_sights_and_words_together() -> None:
     moved = torch.optim.Adam(features, 0.05)
     before = anchors.loss(features[0], right).item()
     for _ in range(150):
-        sum(anchors.loss(side, right) for side in features).backward()
+        torch.stack([anchors.loss(side, right) for side in features]).sum().backward()
         moved.step()
         moved.zero_grad()
         anchors.step()

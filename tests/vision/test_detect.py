@@ -94,7 +94,7 @@ def test_nothing_is_a_result(folder: Path, detector: GroundingDetector) -> None:
 def test_scores_and_boxes_are_those_of_transformers_own_reading(detector: GroundingDetector) -> None:
     network = detector.network
     assert isinstance(network, PortNetwork)
-    processor = GroundingDinoProcessor(network.processor, network.tokenizer)
+    processor: Any = GroundingDinoProcessor(network.processor, network.tokenizer)
     picture = noise(4, 300, 240)
     inputs = processor(images=picture, text=[["girl with red hair"]], return_tensors="pt")
     with torch.inference_mode():

@@ -153,7 +153,8 @@ def test_one_sentence_is_read_as_bert_reads_it() -> None:
     bert: Any = SentenceBert(small_bert()).eval()
     ids = torch.arange(104, 110)[None]
     seen = bert(input_ids=ids, attention_mask=torch.ones(1, 6, 6, dtype=torch.bool)).last_hidden_state
-    assert torch.allclose(seen, BertModel.forward(bert, input_ids=ids).last_hidden_state, atol=1e-6)
+    plain: Any = BertModel.forward(bert, input_ids=ids)
+    assert torch.allclose(seen, plain.last_hidden_state, atol=1e-6)
 
 
 def test_the_package_is_left_as_it_was(original: OriginalNetwork) -> None:
