@@ -55,7 +55,7 @@ def _around_zero(x: Tensor, levels: int) -> tuple[Tensor, Tensor]:
         extreme[tied] = rows.gather(1, rows.abs().argmax(1, keepdim=True)).add_(0.0)
     scale = extreme / -levels
     q = (x * _inverse(scale)).add_(levels + 0.5)
-    return scale, q.clamp_max_(2 * levels - 1).to(torch.uint8)
+    return scale, q.to(torch.uint8).clamp_max_(2 * levels - 1)
 
 
 def _between_extremes(x: Tensor, levels: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +63,7 @@ def _between_extremes(x: Tensor, levels: int) -> tuple[Tensor, Tensor, Tensor]:
     low = x.amin(1, keepdim=True)
     scale = (x.amax(1, keepdim=True) - low) / levels
     q = (x - low).mul_(_inverse(scale)).add_(0.5)
-    return scale, low, q.clamp_max_(levels).to(torch.uint8)
+    return scale, low, q.to(torch.uint8).clamp_max_(levels)
 
 
 def _inverse(scale: Tensor) -> Tensor:
