@@ -95,6 +95,75 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # Characters: who there is, what each one's reference was and is, where each was seen.
+    (
+        """
+        CREATE TABLE characters (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            variant TEXT NOT NULL,
+            description TEXT NOT NULL,
+            style TEXT NOT NULL,
+            weights TEXT NOT NULL,
+            story TEXT NOT NULL,
+            pinned INTEGER NOT NULL CHECK (pinned IN (0, 1)),
+            candidates TEXT NOT NULL,
+            version INTEGER REFERENCES character_versions (id),
+            created REAL NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE character_names (
+            folded TEXT NOT NULL,
+            character INTEGER NOT NULL REFERENCES characters (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            PRIMARY KEY (folded, character)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX names_of_character ON character_names (character)",
+        """
+        CREATE TABLE character_versions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            character INTEGER NOT NULL REFERENCES characters (id) ON DELETE CASCADE,
+            parent INTEGER REFERENCES character_versions (id) ON DELETE CASCADE,
+            pictures TEXT NOT NULL,
+            source TEXT NOT NULL CHECK (source IN ('user', 'story', 'rehearsal', 'sighting', 'none')),
+            approved INTEGER NOT NULL CHECK (approved IN (0, 1)),
+            why TEXT NOT NULL,
+            created REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX versions_of_character ON character_versions (character)",
+        """
+        CREATE TABLE character_references (
+            picture TEXT NOT NULL,
+            version INTEGER NOT NULL REFERENCES character_versions (id) ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            PRIMARY KEY (picture, version)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE sightings (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            character INTEGER NOT NULL REFERENCES characters (id) ON DELETE CASCADE,
+            crop TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            place TEXT NOT NULL,
+            similarity REAL NOT NULL,
+            quality REAL NOT NULL,
+            created REAL NOT NULL,
+            UNIQUE (character, crop, panel)
+        )
+        """,
+        """
+        CREATE TABLE sighting_vectors (
+            sighting INTEGER NOT NULL REFERENCES sightings (id) ON DELETE CASCADE,
+            space TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (sighting, space)
+        )
+        """,
+    ),
 )
 
 
