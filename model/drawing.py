@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -19,11 +20,15 @@ from model.execution.local import attempt, batches
 from model.execution.progress import Bar, Reporter
 from model.judging import eyes, measure_all, noted, recalled
 from model.memory.library import Library
-from model.memory.panels import NewPanel, PanelCache, PanelRecord
+from model.memory.panels import Embedding, NewPanel, PanelCache, PanelRecord
 from model.render.png import panel_png
 from model.render.request import PanelRequest
 from model.resident import Resident
 from model.vision.judge import Measured
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,8 @@ class Drawn:
         cached: it was there before.
         seconds: what drawing it took, when it was drawn; its share of its batch.
         measured: who was found in it; None when the panel failed.
+        embedding: of the whole picture in the space of `Resident.space`: (D,) float32, of length 1 up to the
+            rounding of float16, in which it is kept; None when the panel failed.
         failure: why there is no picture; empty when there is one.
     """
 
@@ -43,6 +50,7 @@ class Drawn:
     cached: bool = False
     seconds: float = 0.0
     measured: Measured | None = None
+    embedding: NDArray[np.float32] | None = field(default=None, compare=False)
     failure: str = ""
 
 
@@ -72,7 +80,7 @@ def draw_all(
         record = records[request.key]
         if record is not None:
             done[request.key] = _kept(record, models, cached=True)
-            if done[request.key].measured is None:
+            if done[request.key].measured is None or done[request.key].embedding is None:
                 unseen.append((request, record))
     done |= _look_again(unseen, settings=settings, models=models, library=library, reporter=reporter)
     work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=settings.batch)
@@ -91,24 +99,66 @@ def _look_again(
     library: Library,
     reporter: Reporter,
 ) -> dict[str, Drawn]:
-    """Measure pictures that were kept when other eyes, or none, looked at them."""
-    cache, by = PanelCache(library), eyes(models)
+    """Measure or embed pictures that were kept when other eyes, or none, looked at them."""
     done: dict[str, Drawn] = {}
     with reporter.timed("judge"):
         for start in range(0, len(kept), settings.batch):
             part = kept[start : start + settings.batch]
-            pictures = [Image.open(io.BytesIO(library.load(record.blob))) for _, record in part]
-            found = measure_all([request for request, _ in part], pictures, models, library)
-            for (_, record), measured in zip(part, found, strict=True):
-                cache.note(record.key, {"measured": noted(measured, by)})
-                done[record.key] = Drawn(
-                    key=record.key,
-                    blob=record.blob,
-                    cached=True,
-                    seconds=_seconds(record),
-                    measured=measured,
-                )
+            pictures = {
+                record.key: Image.open(io.BytesIO(library.load(record.blob))).convert("RGB")
+                for _, record in part
+            }
+            _measure_again(part, pictures, models=models, library=library)
+            _embed_again([record for _, record in part], pictures, models=models, library=library)
+            for _, before in part:
+                record = PanelCache(library).get(before.key)
+                if record is not None:
+                    done[record.key] = _kept(record, models, cached=True)
     return done
+
+
+def _measure_again(
+    kept: Sequence[tuple[PanelRequest, PanelRecord]],
+    pictures: Mapping[str, Image.Image],
+    *,
+    models: Resident,
+    library: Library,
+) -> None:
+    by = eyes(models)
+    unseen = [(request, record) for request, record in kept if recalled(record.params, by) is None]
+    if unseen:
+        found = measure_all(
+            [request for request, _ in unseen], [pictures[r.key] for _, r in unseen], models, library
+        )
+        for (_, record), measured in zip(unseen, found, strict=True):
+            PanelCache(library).note(record.key, {"measured": noted(measured, by)})
+
+
+def _embed_again(
+    kept: Sequence[PanelRecord], pictures: Mapping[str, Image.Image], *, models: Resident, library: Library
+) -> None:
+    unplaced = [record for record in kept if _place(record, models) is None]
+    for record, embedding in zip(
+        unplaced, _embed([pictures[record.key] for record in unplaced], models), strict=True
+    ):
+        PanelCache(library).embed(record.key, embedding)
+
+
+def _embed(pictures: Sequence[Image.Image], models: Resident) -> list[Embedding]:
+    """Whole pictures, in one go, as vectors that can be kept."""
+    if not pictures:
+        return []
+    return [
+        Embedding(space=models.space, vector=vector.astype("<f2"))
+        for vector in models.encoder.encode_images(pictures)
+    ]
+
+
+def _place(record: PanelRecord, models: Resident) -> NDArray[np.float32] | None:
+    """Where a kept picture lies in the space of this run's encoder; None when it was not embedded there."""
+    if record.embedding is None or record.embedding.space != models.space:
+        return None
+    return record.embedding.vector.astype("float32")
 
 
 def _draw_batch(
@@ -136,6 +186,7 @@ def _draw_batch(
         found = measure_all(
             [request for request, _ in good], [picture for _, picture in good], models, library
         )
+        embedded = _embed([picture for _, picture in good], models)
     by = eyes(models)
     with reporter.timed("commit"):
         records = PanelCache(library).add_all(
@@ -145,8 +196,9 @@ def _draw_batch(
                     picture=panel_png(picture, request, models.checkpoint.name),
                     prompt=request.prompt,
                     params={"seed": request.seed, "seconds": seconds, "measured": noted(measured, by)},
+                    embedding=embedding,
                 )
-                for (request, picture), measured in zip(good, found, strict=True)
+                for (request, picture), measured, embedding in zip(good, found, embedded, strict=True)
             ]
         )
     done = {record.key: _kept(record, models, cached=False) for record in records}
@@ -165,6 +217,7 @@ def _kept(record: PanelRecord, models: Resident, *, cached: bool) -> Drawn:
         cached=cached,
         seconds=_seconds(record),
         measured=recalled(record.params, eyes(models)),
+        embedding=_place(record, models),
     )
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from model.vision.detect import Detector
     from model.vision.segment import Segmenter
 
+# As the encoder looks for them.
+_CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
+
 
 def checkpoint_of(settings: Settings) -> Checkpoint:
     """The checkpoint that `settings.model` names; reads its manifest only.
@@ -64,6 +67,12 @@ class Resident:
             return ImageEncoder(
                 self.checkpoint.folder / "clip", tokenizer=self.checkpoint.folder / "tokenizer"
             )
+
+    @property
+    def space(self) -> str:
+        """The id of `encoder`'s space, from the manifest: loads nothing."""
+        named = [self.checkpoint.files.get(f"clip/{name}", "")[:16] for name in _CLIP_WEIGHTS]
+        return next(filter(None, named), "") or self.encoder.space
 
     @functools.cached_property
     def detector(self) -> Detector | None:

@@ -176,6 +176,18 @@ class PanelCache:
                 params = json.dumps({**_record(row).params, **facts}, allow_nan=False, sort_keys=True)
                 connection.execute("UPDATE panels SET params = ? WHERE key = ?", (params, key))
 
+    def embed(self, key: str, embedding: Embedding) -> None:
+        """Give a kept panel its place in a space, instead of the one it had; no panel, no change.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._library.writing() as connection:
+            connection.execute(
+                "UPDATE panels SET embedding = ?, space = ? WHERE key = ?",
+                (embedding.vector.tobytes(), embedding.space, key),
+            )
+
     def keys(self) -> tuple[str, ...]:
         """Every key, least recently used first."""
         return tuple(
