@@ -22,14 +22,17 @@ import json, sys
 from pathlib import Path
 from quantization.convert import convert
 from quantization.levels import LEVELS
+def peak():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["VmHWM"].split()[0]) * 1024
+before = peak()
 made = convert(Path(sys.argv[1]), Path(sys.argv[2]), LEVELS["Q4_K_S"], device="cpu")
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-peak = int(status["VmHWM"].split()[0]) * 1024
-print(json.dumps({"peak": peak, "weights": made.weights, "tensors": made.tensors}))
+print(json.dumps({"added": peak() - before, "weights": made.weights, "tensors": made.tensors}))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_true_flux_converts_loads_and_draws(tmp_path: Path) -> None:
     config = {"num_layers": 1, "num_single_layers": 1, "guidance_embeds": True}
@@ -57,6 +60,7 @@ def test_true_flux_converts_loads_and_draws(tmp_path: Path) -> None:
     shapes = open_source(out).shapes
     assert shapes["single_blocks.0.linear1.weight"] == (21504, 3072)
     largest = 2 * 21504 * 3072  # bytes, as bfloat16
-    assert facts["peak"] <= 2 * largest + 500e6, facts
+    # Beside what importing torch takes, half a gigabyte by itself.
+    assert facts["added"] <= 2 * largest, facts
     found = draw(load(out, folder))
-    assert float((found - wanted).norm() / wanted.norm()) < 0.15
+    assert float((found - wanted).norm() / wanted.norm()) < 0.05
