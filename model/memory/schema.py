@@ -164,6 +164,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # Of the panel cache: pictures that books show, and blobs that eviction has still to remove.
+    (
+        """
+        CREATE TABLE book_pictures (
+            book TEXT NOT NULL,
+            blob TEXT NOT NULL,
+            PRIMARY KEY (book, blob)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX books_of_picture ON book_pictures (blob)",
+        "CREATE TABLE evicted (blob TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX panels_by_use ON panels (last_used)",
+    ),
 )
 
 
