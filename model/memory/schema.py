@@ -157,10 +157,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         """
         CREATE TABLE sighting_vectors (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
             sighting INTEGER NOT NULL REFERENCES sightings (id) ON DELETE CASCADE,
             space TEXT NOT NULL,
             vector BLOB NOT NULL,
-            PRIMARY KEY (sighting, space)
+            UNIQUE (sighting, space)
         )
         """,
     ),
