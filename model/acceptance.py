@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from model.config import Settings
 from model.drawing import Drawn, draw_all
 from model.execution.progress import Reporter
 from model.memory.library import Library
 from model.render.request import PanelRequest
 from model.resident import Resident
+from model.vibes import VibeMemory
 from model.vision.judge import Limits, Verdict, judge
 
 
@@ -67,13 +70,17 @@ def draw_accepted(
     models: Resident,
     library: Library,
     reporter: Reporter,
+    vibe: VibeMemory | None = None,
 ) -> Mapping[str, Outcome]:
     """Every panel's candidates, by panel id.
 
+    Args:
+        vibe: what the reader likes; None, or one that remembers nothing: no panel is judged by it.
     Raises:
         AutoStudioError: see `draw_all`.
     """
-    limits = Limits(identity=models.checkpoint.identity, spread=models.checkpoint.spread)
+    checkpoint = models.checkpoint
+    limits = Limits(identity=checkpoint.identity, spread=checkpoint.spread, vibe=settings.vibe_threshold)
     tried: dict[str, list[Candidate]] = {panel: [] for panel in asked}
     waiting: Sequence[str] = list(asked)
     for attempt in range(settings.max_retries + 1):
@@ -88,10 +95,13 @@ def draw_accepted(
             library=library,
             reporter=reporter,
         )
+        with reporter.timed("judge"):
+            liked = _vibes(vibe, drawn, library, settings.vibe_category)
         for panel, request in requests.items():
             outcome = drawn[request.key]
-            names = asked[panel].names
-            verdict = judge(outcome.measured, names, limits) if outcome.measured else None
+            verdict = None
+            if outcome.measured is not None:
+                verdict = judge(outcome.measured, asked[panel].names, limits, liked.get(request.key))
             tried[panel].append(Candidate(request=request, drawn=outcome, verdict=verdict))
         waiting = [panel for panel in waiting if asked[panel].retried and _refused(tried[panel][-1])]
     return {panel: Outcome(candidates=tuple(candidates)) for panel, candidates in tried.items()}
@@ -100,3 +110,30 @@ def draw_accepted(
 def _refused(candidate: Candidate) -> bool:
     """Whether another seed may help: a drawing that failed with an error would fail again."""
     return candidate.verdict is not None and not candidate.verdict.accepted
+
+
+def _vibes(
+    vibe: VibeMemory | None, drawn: Mapping[str, Drawn], library: Library, category: str | None
+) -> dict[str, float]:
+    """Key → how much the picture would be liked; nothing where nothing is remembered.
+
+    New pictures move the mean panel, from which tastes are told, before any of them is scored.
+    """
+    if vibe is None or not vibe.memories:
+        return {}
+    places = {
+        key: vibe.place_of(one.embedding, lambda blob=one.blob: library.load(blob))
+        for key, one in drawn.items()
+        if one.embedding is not None
+    }
+    if not places:
+        return {}
+    new = [key for key in places if not drawn[key].cached]
+    if new:
+        vibe.record(np.stack([places[key] for key in new]), [])
+    scores = vibe.score_many(np.stack(list(places.values())), category)
+    found = {key: round(float(score), 4) for key, score in zip(places, scores, strict=True)}
+    if new:
+        nothing = np.zeros((0, len(places[new[0]])), np.float32)
+        vibe.record(nothing, [found[key] for key in new], applied=len(new))
+    return found

@@ -187,7 +187,12 @@ def _judged(panel: Panel, candidate: Candidate) -> dict[str, Any]:
     verdict, measured = candidate.verdict, candidate.drawn.measured
     if verdict is None or measured is None:
         return {"accepted": False, "reasons": [candidate.drawn.failure], "scores": {}, "found": None}
-    scores = {"count": verdict.count, "layout": verdict.layout, "identity": verdict.identity}
+    scores = {
+        "count": verdict.count,
+        "layout": verdict.layout,
+        "identity": verdict.identity,
+        "vibe": verdict.vibe,
+    }
     return {
         "accepted": verdict.accepted,
         "reasons": list(verdict.reasons),

@@ -112,6 +112,8 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
         seed=flags.seed,
         candidates=flags.candidates,
         max_retries=flags.max_retries,
+        vibe_threshold=flags.vibe_threshold,
+        vibe_category=flags.vibe_category,
         detector=flags.detector,
         segmenter=flags.segmenter,
         upscaler=flags.upscaler,
@@ -235,6 +237,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
         default=3,
         metavar="N",
         help="most new tries for a panel that is not accepted, 0 to 10 (default: 3)",
+    )
+    parser.add_argument(
+        "--vibe_threshold",
+        type=float,
+        default=-0.1,
+        metavar="X",
+        help="least score of the vibe memory that a panel needs, -1 to 1 (default: -0.1)",
+    )
+    parser.add_argument(
+        "--vibe_category", metavar="NAME", help="score panels as of this category (default: all)"
     )
     for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
         parser.add_argument(

@@ -45,6 +45,8 @@ class Settings:
         steps, guidance, refine_steps, scheduler, max_sequence_length: see render's `Sampling`.
         candidates: pictures drawn of each character without a reference; the best one is kept.
         max_retries: how often a panel that is not accepted is drawn again, at most.
+        vibe_threshold: least score of the vibe memory that a panel needs, −1 to 1.
+        vibe_category: of the memories that panels are scored by; None = all.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
         upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
         longest: pixels that the longest side of an enlarged panel has at least.
@@ -65,6 +67,8 @@ class Settings:
     max_sequence_length: int = 512
     candidates: int = 3
     max_retries: int = 3
+    vibe_threshold: float = -0.1
+    vibe_category: str | None = None
     detector: str = "auto"
     segmenter: str = "auto"
     upscaler: str = "starter"
@@ -88,6 +92,8 @@ def resolve(
     seed: int = 0,
     candidates: int = 3,
     max_retries: int = 3,
+    vibe_threshold: float = -0.1,
+    vibe_category: str | None = None,
     detector: str = "auto",
     segmenter: str = "auto",
     upscaler: str = "starter",
@@ -121,6 +127,8 @@ def resolve(
         max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, 512),
         candidates=_within("--candidates", candidates, 1, 64),
         max_retries=_within("--max_retries", max_retries, 0, 10),
+        vibe_threshold=_within("--vibe_threshold", vibe_threshold, -1.0, 1.0),
+        vibe_category=vibe_category,
         detector=_eye("--detector", detector),
         segmenter=_eye("--segmenter", segmenter),
         upscaler=_upscaler(upscaler),

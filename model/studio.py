@@ -27,6 +27,7 @@ from model.render.weights import Checkpoint
 from model.resident import Resident, checkpoint_of
 from model.story.plan import Panel, Plan, panel_seed, plan_story
 from model.story.schema import load_story
+from model.vibes import vibe_of_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,14 @@ def make_book(
     asked = {
         panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
     }
-    panels = draw_accepted(asked, settings=settings, models=models, library=library, reporter=reporter)
+    panels = draw_accepted(
+        asked,
+        settings=settings,
+        models=models,
+        library=library,
+        reporter=reporter,
+        vibe=vibe_of_run(models),
+    )
     accepted, refused = _by_verdict(panels)
     reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
     drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]

@@ -6,28 +6,36 @@
     vibe.score("new.png")
 
 In: the environment. VIBE_MEMORY_PATH names the file (default: outputs/vibe_memory.json). CLIP_MODEL_NAME
-names the
-encoder: a folder, or a model below models/ (`ViT-B/32` lies in models/ViT-B-32). Without it that is ViT-B/32
-where it is on this machine, else the starter's own. Out: one `VibeMemory` a file, which loads its encoder
-when the first picture is looked at.
+names the encoder: a folder, or a model below models/ (`ViT-B/32` lies in models/ViT-B-32). Without it that
+is ViT-B/32 where it is on this machine, else the starter's own. Out: one `VibeMemory` a file, which loads its
+encoder when the first picture is looked at.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from model.errors import AutoStudioError, WeightsMissing
 from model.memory.vibe.entries import GENERAL
 from model.memory.vibe.exchange import profile_path
 from model.memory.vibe.memory import VibeMemory as _VibeMemory
 from model.memory.vibe.settings import VibeSettings
+from model.render.weights import STARTER, open_checkpoint
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from model.memory.vibe.encoding import Encoder
+    from model.resident import Resident
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +49,15 @@ class VibeMemory(_VibeMemory):
 
     Args:
         memory_path: default: what VIBE_MEMORY_PATH says.
-        encoder: another encoder than the environment's.
+        encoder: another encoder than the environment's, or a call that loads it.
     """
+
+    encoder_is_the_runs = False
 
     def __init__(
         self,
         memory_path: str | Path | None = None,
-        encoder: Encoder | None = None,
+        encoder: Encoder | Callable[[], Encoder] | None = None,
         *,
         settings: VibeSettings | None = None,
         keep_pictures: bool = True,
@@ -59,6 +69,26 @@ class VibeMemory(_VibeMemory):
             encoder_name=encoder_name() if encoder is None else "",
             keep_pictures=keep_pictures,
         )
+
+    def place_of(self, embedding: NDArray[np.float32], load: Callable[[], bytes]) -> NDArray[np.float32]:
+        """A picture's vector in this memory's space, when it has one in the run's.
+
+        Args:
+            embedding: (d,) in the space of the run's encoder.
+            load: the picture itself, looked at only if the environment names another encoder.
+        """
+        if self.encoder_is_the_runs:
+            return embedding
+        return self.embed(Image.open(io.BytesIO(load())))
+
+
+def vibe_of_run(models: Resident) -> VibeMemory:
+    """The environment's vibe memory, which shares the run's own encoder if it is the same."""
+    if encoder_name() == "starter" and models.checkpoint.folder == STARTER:
+        memory = VibeMemory(encoder=lambda: models.encoder)
+        memory.encoder_is_the_runs = True
+        return memory
+    return VibeMemory()
 
 
 def vibe_path(profile: str | None = None) -> Path:
@@ -129,8 +159,6 @@ def _loaded(name: str) -> Encoder:
     from model.vision.clip import ImageEncoder
 
     if name == "starter":
-        from model.render.weights import open_checkpoint
-
         folder = open_checkpoint().folder
         return ImageEncoder(folder / "clip", tokenizer=folder / "tokenizer")
     folder = Path(name) if Path(name).is_dir() else _folder_of(name)

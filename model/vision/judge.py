@@ -1,7 +1,7 @@
 """Is this the panel that was asked for? Who was found against who was asked, as numbers with reasons.
 
-In: asked boxes, found boxes, how near each crop is to its reference. Out: a `Verdict`. Pure arithmetic;
-knows nothing of detectors, pictures or what happens to a panel that is refused.
+In: asked boxes, found boxes, how near each crop is to its reference, how much the panel would be liked. Out:
+a `Verdict`. Pure arithmetic; knows nothing of detectors, pictures or what happens to a panel that is refused.
 """
 
 from __future__ import annotations
@@ -54,11 +54,13 @@ class Limits:
         overlap: least IoU of each character's found and asked box.
         identity: least cosine of each character with its reference; None: not judged.
         spread: how much cosine lies between doubt and certainty, for weighing candidates.
+        vibe: least score of the vibe memory, −1 to 1.
     """
 
     overlap: float = 0.5
     identity: float | None = None
     spread: float = 0.1
+    vibe: float = -0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class Verdict:
         count: 1 when as many characters are there as were asked, less the more it is off; None: not measured.
         layout: mean IoU of asked and found boxes; None: not measured, or nobody was asked for.
         identity: mean certainty that the characters are who they should be; None: not measured or not judged.
-        total: mean of the measures that were taken; ranks candidates of one panel.
+        vibe: the vibe memory's score, −1 to 1; None: it remembers nothing.
+        total: mean of the measures that were taken, 0 to 1 (of the vibe: as a probability); ranks candidates.
     """
 
     accepted: bool
@@ -79,6 +82,7 @@ class Verdict:
     count: float | None
     layout: float | None
     identity: float | None
+    vibe: float | None
     total: float
 
 
@@ -96,26 +100,51 @@ def match(asked: Sequence[Box], found: Sequence[Box]) -> tuple[int | None, ...]:
     return tuple(chosen.get(i) for i in range(len(asked)))
 
 
-def judge(measured: Measured, names: Sequence[str], limits: Limits) -> Verdict:
+def judge(measured: Measured, names: Sequence[str], limits: Limits, vibe: float | None = None) -> Verdict:
     """Weigh what was measured.
 
     Args:
         names: of the asked characters, for the reasons.
+        vibe: the vibe memory's score; None: it remembers nothing.
     """
     reasons: list[str] = []
-    count = layout = None
+    count, layout = _placed(measured, names, limits, reasons)
+    identity = _resembling(measured, names, limits, reasons)
+    if vibe is not None and vibe < limits.vibe:
+        reasons.append(f"the vibe memory gives it {vibe:.2f}, {limits.vibe:.2f} needed")
+    liked = None if vibe is None else (vibe + 1) / 2
+    taken = [measure for measure in (count, layout, identity, liked) if measure is not None]
+    return Verdict(
+        accepted=not reasons,
+        reasons=tuple(reasons),
+        count=count,
+        layout=layout,
+        identity=identity,
+        vibe=vibe,
+        total=sum(taken) / len(taken) if taken else 1.0,
+    )
+
+
+def _placed(
+    measured: Measured, names: Sequence[str], limits: Limits, reasons: list[str]
+) -> tuple[float | None, float | None]:
+    """Count and layout; what is wrong with them is added to `reasons`."""
+    if measured.found is None:
+        return None, None
     asked = len(measured.sightings)
-    if measured.found is not None:
-        count = 1.0 / (1 + abs(measured.found - asked))
-        if measured.found != asked:
-            reasons.append(f"{_people(measured.found)} found, {_people(asked)} asked for")
-        if asked:
-            layout = sum(sighting.overlap for sighting in measured.sightings) / asked
-        for name, sighting in zip(names, measured.sightings, strict=True):
-            if sighting.box is None:
-                reasons.append(f"{name} is not where asked")
-            elif sighting.overlap < limits.overlap:
-                reasons.append(f"{name} fills its box to {sighting.overlap:.2f}, {limits.overlap:.2f} needed")
+    if measured.found != asked:
+        reasons.append(f"{_people(measured.found)} found, {_people(asked)} asked for")
+    for name, sighting in zip(names, measured.sightings, strict=True):
+        if sighting.box is None:
+            reasons.append(f"{name} is not where asked")
+        elif sighting.overlap < limits.overlap:
+            reasons.append(f"{name} fills its box to {sighting.overlap:.2f}, {limits.overlap:.2f} needed")
+    layout = sum(sighting.overlap for sighting in measured.sightings) / asked if asked else None
+    return 1.0 / (1 + abs(measured.found - asked)), layout
+
+
+def _resembling(measured: Measured, names: Sequence[str], limits: Limits, reasons: list[str]) -> float | None:
+    """Identity; who does not resemble its reference is added to `reasons`."""
     certainties: list[float] = []
     for name, sighting in zip(names, measured.sightings, strict=True):
         if sighting.identity is None or limits.identity is None:
@@ -125,16 +154,7 @@ def judge(measured: Measured, names: Sequence[str], limits: Limits) -> Verdict:
             reasons.append(
                 f"{name} resembles its reference by {sighting.identity:.2f}, {limits.identity:.2f} needed"
             )
-    identity = sum(certainties) / len(certainties) if certainties else None
-    taken = [measure for measure in (count, layout, identity) if measure is not None]
-    return Verdict(
-        accepted=not reasons,
-        reasons=tuple(reasons),
-        count=count,
-        layout=layout,
-        identity=identity,
-        total=sum(taken) / len(taken) if taken else 1.0,
-    )
+    return sum(certainties) / len(certainties) if certainties else None
 
 
 def _people(count: int) -> str:

@@ -95,10 +95,20 @@ def test_what_nobody_looked_at_is_accepted() -> None:
     assert (verdict.count, verdict.layout, verdict.identity, verdict.total) == (None, None, None, 1.0)
 
 
-@given(st.integers(0, 5), st.floats(0, 1), st.floats(-1, 1))
-def test_measures_are_shares(found: int, overlap: float, identity: float) -> None:
+def test_what_the_reader_dislikes_is_refused_and_ranks_lower() -> None:
+    measured = Measured(found=1, sightings=(good(),))
+    disliked, unknown, liked = (judge(measured, ("Mika",), LIMITS, vibe) for vibe in (-0.4, None, 0.6))
+    assert disliked.reasons == ("the vibe memory gives it -0.40, -0.10 needed",)
+    assert unknown.accepted
+    assert unknown.vibe is None
+    assert liked.accepted
+    assert disliked.total < liked.total
+
+
+@given(st.integers(0, 5), st.floats(0, 1), st.floats(-1, 1), st.floats(-1, 1))
+def test_measures_are_shares(found: int, overlap: float, identity: float, vibe: float) -> None:
     sightings = (Sighting(box=LEFT, overlap=overlap, identity=identity),)
-    verdict = judge(Measured(found=found, sightings=sightings), ("Mika",), LIMITS)
+    verdict = judge(Measured(found=found, sightings=sightings), ("Mika",), LIMITS, vibe)
     for value in (verdict.count, verdict.layout, verdict.identity, verdict.total):
         assert value is not None
         assert 0 <= value <= 1
