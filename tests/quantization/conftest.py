@@ -36,14 +36,3 @@ def small_folder(small_flux: Any, tmp_path_factory: pytest.TempPathFactory) -> P
     small_flux.save_pretrained(folder, max_shard_size="4MB")
     assert (folder / "diffusion_pytorch_model.safetensors.index.json").is_file()
     return folder
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes minutes runs when it is asked for: -m slow."""
-    if "slow" in config.option.markexpr:
-        return
-    here = Path(__file__).parent
-    left = [item for item in items if here in item.path.parents and item.get_closest_marker("slow")]
-    items[:] = [item for item in items if item not in left]
-    if left:
-        config.hook.pytest_deselected(items=left)
