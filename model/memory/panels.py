@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -53,6 +54,7 @@ class NewPanel:
         picture: the PNG's bytes.
         params: what decided the pixels, a JSON object; no NaN, no infinities.
         pinned: exempt from eviction.
+        created: seconds since 1970, UTC; None = now.
     """
 
     key: str
@@ -61,6 +63,7 @@ class NewPanel:
     params: Mapping[str, object]
     embedding: Embedding | None = None
     pinned: bool = False
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +110,7 @@ class PanelCache:
         if self._damage(row) is not None:
             return self._drop_damaged(key)
         with self._library.writing() as connection:
-            connection.execute(
-                "UPDATE panels SET last_used = max(last_used, ?) WHERE key = ?", (time.time(), key)
-            )
+            connection.execute("UPDATE panels SET last_used = ? WHERE key = ?", (_moment(connection), key))
         row = self._row(key)
         return None if row is None else _record(row)
 
@@ -128,10 +129,13 @@ class PanelCache:
         """
         facts = [json.dumps(dict(panel.params), allow_nan=False, sort_keys=True) for panel in panels]
         blobs = [self._library.store(panel.picture) for panel in panels]
-        now = time.time()
         kept: list[PanelRecord] = []
         with self._library.writing() as connection:
+            now = _moment(connection)
             for panel, params, blob in zip(panels, facts, blobs, strict=True):
+                # Eviction removes blobs under this same lock: what it took since the line above comes back.
+                if not self._library.blob_path(blob).exists():
+                    self._library.store(panel.picture)
                 before = self._row(panel.key)
                 if before is not None and self._damage(before) is None:
                     kept.append(_record(before))
@@ -153,7 +157,7 @@ class PanelCache:
                         params,
                         vector,
                         space,
-                        now,
+                        now if panel.created is None else panel.created,
                         now,
                         int(panel.pinned),
                     ),
@@ -194,12 +198,40 @@ class PanelCache:
             row["key"] for row in self._library.rows("SELECT key FROM panels ORDER BY last_used, key")
         )
 
+    def get_all(self) -> tuple[PanelRecord, ...]:
+        """Every panel, least recently used first; looking at all of them uses none."""
+        return tuple(self._readable(self._library.rows("SELECT * FROM panels ORDER BY last_used, key")))
+
+    def get_random(self, rng: random.Random | None = None) -> PanelRecord | None:
+        """Some panel whose picture is there, marked as used; None when there is none.
+
+        Args:
+            rng: decides which; the same for one state of it and one set of keys.
+        """
+        keys = sorted(self.keys())
+        (rng or random.Random()).shuffle(keys)
+        return next((record for key in keys if (record := self.get(key)) is not None), None)
+
+    def pin(self, key: str, *, pinned: bool = True) -> bool:
+        """Exempt a panel from eviction, or no longer; False when there is no such panel."""
+        with self._library.writing() as connection:
+            return bool(
+                connection.execute("UPDATE panels SET pinned = ? WHERE key = ?", (int(pinned), key)).rowcount
+            )
+
     def __len__(self) -> int:
         return self._library.rows("SELECT count(*) AS n FROM panels")[0]["n"]
 
     def _row(self, key: str) -> sqlite3.Row | None:
         found = self._library.rows("SELECT * FROM panels WHERE key = ?", (key,))
         return found[0] if found else None
+
+    def _readable(self, rows: Iterable[sqlite3.Row]) -> Iterator[PanelRecord]:
+        for row in rows:
+            try:
+                yield _record(row)
+            except (ValueError, TypeError) as error:
+                _log.warning("panel %s is left out: %s", row["key"], error)
 
     def _damage(self, row: sqlite3.Row) -> str | None:
         """Why this row cannot be used, or None."""
@@ -222,6 +254,13 @@ class PanelCache:
             connection.execute("DELETE FROM panels WHERE key = ?", (key,))
         _log.warning("panel %s is drawn again: %s", key, damage)
         return None
+
+
+def _moment(connection: sqlite3.Connection) -> float:
+    """Now, and later than every use before: two uses within one tick of the clock, or after it was set back,
+    stay in order."""
+    latest: float | None = connection.execute("SELECT max(last_used) FROM panels").fetchone()[0]
+    return time.time() if latest is None else max(time.time(), latest + 1e-6)
 
 
 def _record(row: sqlite3.Row) -> PanelRecord:

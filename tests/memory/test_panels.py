@@ -115,7 +115,10 @@ def test_use_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         now = 5.0  # a clock that was set back does not make a panel older
         found = cache.get("a")
         assert found is not None
-        assert found.last_used == 1013.0
+        assert 1013.0 < found.last_used < 1013.1
+        assert cache.keys() == ("b", "c", "a")
+        assert cache.get("b") is not None  # nor does it hide which use was the last
+        assert cache.keys() == ("c", "a", "b")
 
 
 @pytest.mark.parametrize(
