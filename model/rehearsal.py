@@ -3,7 +3,7 @@ drawing becomes its reference for the whole book.
 
 Candidates are drawn on a plain background; of those that show one character, the one nearest to the
 description in the CLIP space is cut out along that background and kept. Once each character has a
-reference, no panel waits for another.
+reference, no panel waits for another. Who has a reference in the library keeps it (`model/casting.py`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
+from model.casting import keep_rehearsal, recast
 from model.config import Settings
 from model.drawing import Drawn, draw_all
-from model.errors import StoryError
 from model.execution.progress import Reporter
 from model.geometry import Box
 from model.judging import eyes
@@ -41,11 +41,13 @@ class Reference:
 
     Attributes:
         picture: sha256 of the reference picture in the library; empty when every candidate failed.
-        source: "story" (the user's own picture) or "rehearsal".
+        source: "story" (the user's own picture), "rehearsal", or "library" (kept from before).
         candidates: sha256 of each rehearsal drawing.
         similarities: cosine of each candidate with the description.
         chosen: index of the kept candidate.
         drawn: how many candidates were drawn by this run.
+        character: the number under which the library knows the character; 0: it has no reference.
+        note: why it is not as the story says; empty when it is.
     """
 
     picture: str
@@ -54,6 +56,8 @@ class Reference:
     similarities: tuple[float, ...] = ()
     chosen: int = 0
     drawn: int = 0
+    character: int = 0
+    note: str = ""
 
 
 def rehearse(
@@ -66,11 +70,14 @@ def rehearse(
     reporter: Reporter,
 ) -> Mapping[str, Reference]:
     """A reference for every member of the cast, by key."""
-    found = {
-        member.key: Reference(picture=_keep_picture(member, library), source="story")
-        for member in plan.cast
-        if member.references
-    }
+    found: dict[str, Reference] = {}
+    with reporter.timed("cast"):
+        for member in plan.cast:
+            kept = recast(member, plan, models.checkpoint, library)
+            if kept is not None:
+                found[member.key] = Reference(
+                    picture=kept.picture, source=kept.source, character=kept.character, note=kept.note
+                )
     untold = [member for member in plan.cast if member.key not in found]
     asked = {member.key: _candidates(member, plan, sampling, settings, models) for member in untold}
     drawn = draw_all(
@@ -87,7 +94,17 @@ def rehearse(
             new = sum(1 for outcome in outcomes if outcome.blob and not outcome.cached)
             shown = [outcome for outcome in outcomes if outcome.blob]
             if shown:
-                found[member.key] = _choose(member, shown, new, models=models, library=library)
+                chosen = _choose(member, shown, new, models=models, library=library)
+                number = keep_rehearsal(
+                    member,
+                    plan,
+                    models.checkpoint,
+                    library,
+                    picture=chosen.picture,
+                    candidates=chosen.candidates,
+                    similarities=chosen.similarities,
+                )
+                found[member.key] = replace(chosen, character=number)
             else:
                 reporter.say(f"cast: {member.name} has no reference: {outcomes[0].failure}")
                 found[member.key] = Reference(picture="", source="rehearsal")
@@ -155,15 +172,3 @@ def _choose(
         chosen=facts["chosen"],
         drawn=new,
     )
-
-
-def _keep_picture(member: CastMember, library: Library) -> str:
-    """The story's own picture of a character, as it is, in the library."""
-    path = member.references[0]
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StoryError(
-            f"{path}: the reference of {member.name} cannot be read ({error.strerror})"
-        ) from error
-    return library.store(data)

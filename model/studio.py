@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.acceptance import Asked, Outcome, draw_accepted
 from model.binding import bind, lettered, put, record, write_record
+from model.casting import keep_sightings
 from model.config import Settings
 from model.enlarging import enlarge_all
 from model.execution.progress import Reporter
@@ -87,12 +88,19 @@ def make_book(
     )
     accepted, refused = _by_verdict(panels)
     reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
+    with reporter.timed("characters"):
+        known = {key: (reference.character, reference.picture) for key, reference in cast.items()}
+        pictures = {panel: outcome.best.drawn for panel, outcome in panels.items()}
+        seen = keep_sightings(plan, known, pictures, accepted=accepted, models=models, library=library)
+    if seen:
+        reporter.say(seen)
     drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]
     large = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
     with reporter.timed("pages"):
         notes = (
             *plan.notes,
             *remembered.notes,
+            *(reference.note for reference in cast.values() if reference.note),
             *_unknown(plan, models.checkpoint),
             *_refusals(panels),
             *bind(plan, panels, large, out, library, settings.dpi),
@@ -118,6 +126,8 @@ def make_cast(
         plan, sampling_of(settings), settings=settings, models=models, library=library, reporter=reporter
     )
     for key, reference in cast.items():
+        if reference.note:
+            reporter.say(f"note: {reference.note}")
         if reference.picture:
             put(out / "cast" / f"{key.replace('/', '_')}.png", library.load(reference.picture))
     return _report(plan, out, cast, {}, time.perf_counter() - started)

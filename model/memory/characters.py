@@ -65,14 +65,6 @@ class Characters:
         others = (other for row in rows for other in json.loads(row["pictures"])[1:])
         return tuple(dict.fromkeys(others))
 
-    def in_use(self) -> frozenset[str]:
-        """Every blob that the database names: it can go back to them, so they must not be evicted."""
-        found = {row[0] for row in self._library.rows("SELECT picture FROM character_references")}
-        found |= {row[0] for row in self._library.rows("SELECT crop FROM sightings")}
-        for row in self._library.rows("SELECT candidates FROM characters"):
-            found |= {picture for picture, _ in json.loads(row["candidates"])}
-        return frozenset(found)
-
     def rehearsed(
         self, look: Look, *, story: str, picture: str, candidates: Sequence[Candidate]
     ) -> Character:

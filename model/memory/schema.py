@@ -178,6 +178,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE evicted (blob TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID",
         "CREATE INDEX panels_by_use ON panels (last_used)",
     ),
+    # A sighting that a person took away is not offered again.
+    ("ALTER TABLE sightings ADD COLUMN removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1))",),
 )
 
 

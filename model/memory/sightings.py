@@ -68,7 +68,7 @@ class Sightings:
         self._newest: int = 0
 
     def __len__(self) -> int:
-        return self._library.rows("SELECT count(*) AS n FROM sightings")[0]["n"]
+        return self._library.rows("SELECT count(*) AS n FROM sightings WHERE NOT removed")[0]["n"]
 
     def add(self, sightings: Sequence[NewSighting]) -> int:
         """Keep sightings, all or none; on disk when this returns. The same one again changes nothing.
@@ -95,7 +95,7 @@ class Sightings:
         return new
 
     def unknown(self, sightings: Sequence[NewSighting]) -> tuple[NewSighting, ...]:
-        """Those that are not kept yet, so that only they need an embedding."""
+        """Those that were never kept: only they are to be weighed and embedded."""
         return tuple(
             one
             for one in sightings
@@ -107,27 +107,35 @@ class Sightings:
 
     def get(self, number: int) -> Seen | None:
         """The sighting of that number."""
-        rows = self._library.rows("SELECT * FROM sightings WHERE id = ?", (number,))
+        rows = self._library.rows("SELECT * FROM sightings WHERE id = ? AND NOT removed", (number,))
         return _seen(rows[0]) if rows else None
 
     def of(self, character: int, most: int = -1) -> tuple[Seen, ...]:
         """A character's sightings, the best picture first. `most`: -1 = all."""
         rows = self._library.rows(
-            "SELECT * FROM sightings WHERE character = ? ORDER BY quality DESC, similarity DESC, id LIMIT ?",
+            "SELECT * FROM sightings WHERE character = ? AND NOT removed"
+            " ORDER BY quality DESC, similarity DESC, id LIMIT ?",
             (character, most),
         )
         return tuple(map(_seen, rows))
 
     def remove(self, numbers: Collection[int]) -> int:
-        """Forget sightings; returns how many there were. A reference made of one stays."""
+        """Take offers away, for good; returns how many there were. A reference made of one stays.
+
+        That they were there is remembered, so that the next run does not offer them again.
+        """
         with self._library.writing() as connection:
-            rows = [connection.execute("DELETE FROM sightings WHERE id = ?", (n,)) for n in sorted(numbers)]
-        return sum(cursor.rowcount for cursor in rows)
+            sql = "UPDATE sightings SET removed = 1 WHERE id = ? AND NOT removed"
+            gone = sum(connection.execute(sql, (number,)).rowcount for number in set(numbers))
+            connection.executemany(
+                "DELETE FROM sighting_vectors WHERE sighting = ?", [(number,) for number in set(numbers)]
+            )
+        return gone
 
     def without_vector(self, space: str) -> tuple[Seen, ...]:
         """Sightings that have no vector in this space: the encoder is new, or none was at hand."""
         rows = self._library.rows(
-            "SELECT * FROM sightings s WHERE NOT EXISTS"
+            "SELECT * FROM sightings s WHERE NOT removed AND NOT EXISTS"
             " (SELECT 1 FROM sighting_vectors v WHERE v.sighting = s.id AND v.space = ?) ORDER BY id",
             (space,),
         )
