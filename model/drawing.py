@@ -79,7 +79,7 @@ def draw_all(
     for request in distinct:
         record = records[request.key]
         if record is not None:
-            done[request.key] = _kept(record, models, cached=True)
+            done[request.key] = _kept(request, record, models, cached=True)
             if done[request.key].measured is None or done[request.key].embedding is None:
                 unseen.append((request, record))
     done |= _look_again(unseen, settings=settings, models=models, library=library, reporter=reporter)
@@ -110,10 +110,10 @@ def _look_again(
             }
             _measure_again(part, pictures, models=models, library=library)
             _embed_again([record for _, record in part], pictures, models=models, library=library)
-            for _, before in part:
+            for request, before in part:
                 record = PanelCache(library).get(before.key)
                 if record is not None:
-                    done[record.key] = _kept(record, models, cached=True)
+                    done[record.key] = _kept(request, record, models, cached=True)
     return done
 
 
@@ -124,14 +124,17 @@ def _measure_again(
     models: Resident,
     library: Library,
 ) -> None:
-    by = eyes(models)
-    unseen = [(request, record) for request, record in kept if recalled(record.params, by) is None]
+    unseen = [
+        (request, record)
+        for request, record in kept
+        if recalled(record.params, eyes(models, request)) is None
+    ]
     if unseen:
         found = measure_all(
             [request for request, _ in unseen], [pictures[r.key] for _, r in unseen], models, library
         )
-        for (_, record), measured in zip(unseen, found, strict=True):
-            PanelCache(library).note(record.key, {"measured": noted(measured, by)})
+        for (request, record), measured in zip(unseen, found, strict=True):
+            PanelCache(library).note(record.key, {"measured": noted(measured, eyes(models, request))})
 
 
 def _embed_again(
@@ -187,7 +190,6 @@ def _draw_batch(
             [request for request, _ in good], [picture for _, picture in good], models, library
         )
         embedded = _embed([picture for _, picture in good], models)
-    by = eyes(models)
     with reporter.timed("commit"):
         records = PanelCache(library).add_all(
             [
@@ -195,13 +197,20 @@ def _draw_batch(
                     key=request.key,
                     picture=panel_png(picture, request, models.checkpoint.name),
                     prompt=request.prompt,
-                    params={"seed": request.seed, "seconds": seconds, "measured": noted(measured, by)},
+                    params={
+                        "seed": request.seed,
+                        "seconds": seconds,
+                        "measured": noted(measured, eyes(models, request)),
+                    },
                     embedding=embedding,
                 )
                 for (request, picture), measured, embedding in zip(good, found, embedded, strict=True)
             ]
         )
-    done = {record.key: _kept(record, models, cached=False) for record in records}
+    done = {
+        record.key: _kept(request, record, models, cached=False)
+        for (request, _), record in zip(good, records, strict=True)
+    }
     for request, picture in zip(batch, pictures, strict=True):
         if isinstance(picture, PanelFailed):
             reporter.say(f"panel with seed {request.seed} failed: {picture}")
@@ -209,14 +218,14 @@ def _draw_batch(
     return done
 
 
-def _kept(record: PanelRecord, models: Resident, *, cached: bool) -> Drawn:
+def _kept(request: PanelRequest, record: PanelRecord, models: Resident, *, cached: bool) -> Drawn:
     """What the library knows of a panel. Records of other tools may lack the facts of a run."""
     return Drawn(
         key=record.key,
         blob=record.blob,
         cached=cached,
         seconds=_seconds(record),
-        measured=recalled(record.params, eyes(models)),
+        measured=recalled(record.params, eyes(models, request)),
         embedding=_place(record, models),
     )
 

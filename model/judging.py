@@ -7,6 +7,7 @@ measurements anew each time (`model/vision/judge.py`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ def measure_all(
 ) -> list[Measured]:
     """Measure panels, all in one go a model; crops of the characters are stored in the library.
 
-    A character is looked for with the detector, cut out along its mask, and compared with its reference.
+    A character is looked for with the detector, cut out along its mask, and compared with its reference: with
+    the nearest one of its pictures.
     Without a detector its crop is what lies in the asked box; without a segmenter, what lies in the found.
     """
     detector = models.detector
@@ -96,13 +98,19 @@ def _identities(
     if shown:
         embedded = models.encoder.encode_images([crops[i] for i in shown])
         for i, vector in zip(shown, embedded, strict=True):
-            found[i] = round(float(vector @ models.reference_embedding(regions[i].reference)), 4)
+            reference = regions[i].reference
+            pictures = (reference, *models.beside(reference))
+            found[i] = round(max(float(vector @ models.reference_embedding(one)) for one in pictures), 4)
     return found
 
 
-def eyes(models: Resident) -> str:
-    """The name of what measures: measurements by other eyes count as none."""
-    return f"{_MEASURING}/{models.eyes}"
+def eyes(models: Resident, request: PanelRequest | None = None) -> str:
+    """The name of what measures: measurements by other eyes count as none. Where references of the request
+    have further pictures, those are part of it."""
+    regions = request.regions if request else ()
+    beside = [models.beside(region.reference) for region in regions if region.reference]
+    more = f"/{hashlib.sha256(repr(beside).encode()).hexdigest()[:16]}" if any(beside) else ""
+    return f"{_MEASURING}/{models.eyes}{more}"
 
 
 def noted(measured: Measured, by: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from model.config import PRESETS, Settings
 from model.errors import IntegrityError, WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
+from model.memory.characters import Characters
 from model.memory.library import Library
 from model.render.weights import STARTER, Checkpoint, open_checkpoint
 
@@ -160,6 +161,10 @@ class Resident:
             with Image.open(io.BytesIO(self._library.load(picture))) as opened:
                 self._embeddings[picture] = self.encoder.encode_images([opened])[0]
         return self._embeddings[picture]
+
+    def beside(self, picture: str) -> tuple[str, ...]:
+        """The further pictures of a reference, by sha256: they say who it is, and are not drawn with."""
+        return Characters(self._library).beside(picture)
 
 
 def _files_of(source: Path) -> list[Path]:
