@@ -1,5 +1,5 @@
 """The cast of a run and the characters of its library meet here: who keeps the reference they have, and
-where everybody was seen.
+which one it is.
 
 A reference that was rehearsed belongs to the story that rehearsed it: its seed and settings decide it, run
 after run. Other stories of the library take it over, as long as name, variant, description, style and weights
@@ -9,24 +9,16 @@ pictures come before both, unless a person chose something else since.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PIL import Image
-
-from model.drawing import Drawn
 from model.errors import IntegrityError, StoryError
 from model.memory.cast import Candidate, Character, Look
 from model.memory.characters import Characters
 from model.memory.library import Library
-from model.memory.panels import Embedding
-from model.memory.sightings import NewSighting, Sightings
 from model.memory.words import fold
 from model.render.weights import Checkpoint
-from model.resident import Resident
 from model.story.plan import CastMember, Plan
-from model.vision.judge import Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,97 +106,6 @@ def keep_rehearsal(
     ]
     look = look_of(member, plan, checkpoint)
     return Characters(library).rehearsed(look, story=plan.slug, picture=picture, candidates=drawn).id
-
-
-def keep_sightings(
-    plan: Plan,
-    cast: Mapping[str, tuple[int, str]],
-    drawn: Mapping[str, Drawn],
-    *,
-    accepted: Collection[str],
-    models: Resident,
-    library: Library,
-) -> str:
-    """Offer the crops of accepted panels as pictures of their characters; on disk when this returns.
-
-    Args:
-        cast: key of a member → its character's number, and sha256 of its reference.
-        drawn: panel id → the picture that is used.
-        accepted: ids of the panels whose picture was accepted; nobody was seen in the others.
-    Returns:
-        One line on what was kept, and what was not and why; empty when nobody was looked for.
-    Raises:
-        StorageError: the disk refuses.
-    """
-    limit = models.checkpoint.identity
-    sightings = Sightings(library)
-    seen: list[tuple[NewSighting, Measured, int, str]] = []
-    for panel in plan.panels:
-        measured = drawn[panel.id].measured
-        if panel.id not in accepted or measured is None:
-            continue
-        for index, figure in enumerate(panel.figures):
-            character, reference = cast[figure.character]
-            sighting = measured.sightings[index]
-            if not sighting.crop or not reference:
-                continue
-            one = NewSighting(
-                character=character,
-                crop=sighting.crop,
-                panel=drawn[panel.id].key,
-                place=f"{plan.slug} {panel.id}",
-                similarity=sighting.identity or 0.0,
-                quality=0.0,
-            )
-            seen.append((one, measured, index, reference))
-    unknown = sightings.unknown([one for one, *_ in seen])
-    new: list[NewSighting] = []
-    doubted: dict[str, int] = {}
-    for one, measured, index, reference in seen:
-        if one not in unknown:
-            continue
-        value, doubt = _gate(measured, index, reference, limit, models, library)
-        if doubt:
-            doubted[doubt] = doubted.get(doubt, 0) + 1
-        else:
-            new.append(replace(one, quality=round(value, 4)))
-    if new:
-        vectors = models.encoder.encode_images([_opened(one.crop, library) for one in new])
-        placed = [Embedding(space=models.space, vector=vector.astype("<f2")) for vector in vectors]
-        sightings.add([replace(one, embedding=place) for one, place in zip(new, placed, strict=True)])
-    parts = [f"{len(new)} sightings offered"] if new else []
-    parts += [f"{len(seen) - len(unknown)} there already"] if len(seen) > len(unknown) else []
-    parts += [f"{count} not offered: {why}" for why, count in sorted(doubted.items())]
-    return f"characters: {'; '.join(parts)}" if parts else ""
-
-
-def _gate(
-    measured: Measured, index: int, reference: str, limit: float | None, models: Resident, library: Library
-) -> tuple[float, str]:
-    """The quality of a sighting, and why it is not offered; "" when it is."""
-    from model.vision.quality import LEAST, quality
-
-    sighting = measured.sightings[index]
-    if sighting.box is None or sighting.identity is None or limit is None:
-        return 0.0, "identity cannot be judged with these weights"
-    if sighting.identity < limit:
-        return 0.0, f"identity below {limit:.2f}"
-    if measured.found != len(measured.sightings):
-        return 0.0, "others in the panel"
-    found = quality(
-        _opened(sighting.crop, library),
-        _opened(reference, library),
-        box=sighting.box,
-        neighbours=[one.box for i, one in enumerate(measured.sightings) if one.box and i != index],
-        overlap=sighting.overlap,
-        side=models.checkpoint.reference,
-    )
-    return found.value, "" if found.value >= LEAST else f"{found.weakest} below {LEAST}"
-
-
-def _opened(picture: str, library: Library) -> Image.Image:
-    with Image.open(io.BytesIO(library.load(picture))) as opened:
-        return opened.convert("RGB")
 
 
 def _chosen(character: Character) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import __version__
-from model.config import DEVICES, PRESETS, QUALITIES, Settings, resolve
+from model.config import DEVICES, INJECTIONS, PRESETS, QUALITIES, Settings, resolve
 from model.errors import AutoStudioError
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
         max_retries=flags.max_retries,
         vibe_threshold=flags.vibe_threshold,
         vibe_category=flags.vibe_category,
+        inject_every=flags.inject_every,
+        inject=flags.inject,
+        cache_entries=flags.cache_entries,
+        cache_gb=flags.cache_gb,
         detector=flags.detector,
         segmenter=flags.segmenter,
         upscaler=flags.upscaler,
@@ -248,6 +252,33 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--vibe_category", metavar="NAME", help="score panels as of this category (default: all)"
     )
+    parser.add_argument(
+        "--inject_every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="every Nth panel takes on colours of a drawn one; 15 suits long books (default: 0, none does)",
+    )
+    parser.add_argument(
+        "--inject",
+        choices=INJECTIONS,
+        default="similar",
+        help="which one: like the panels before it, or unlike them (default: similar)",
+    )
+    parser.add_argument(
+        "--cache_entries",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="most panels the library keeps after a run (default: 100000)",
+    )
+    parser.add_argument(
+        "--cache_gb",
+        type=float,
+        default=20.0,
+        metavar="X",
+        help="most gigabytes of panels it keeps; books and what you like or pin stay (default: 20)",
+    )
     for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
         parser.add_argument(
             f"--{eye}",
@@ -282,5 +313,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "quantize": "make a GGUF file of a checkpoint",
+    "characters": "who looks how: list, show, add, approve, remove, undo, sightings",
+    "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }

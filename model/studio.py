@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from model.acceptance import Asked, Outcome, draw_accepted
+from model.acceptance import Asked, Outcome
 from model.binding import bind, lettered, put, record, write_record
-from model.casting import keep_sightings
 from model.config import Settings
 from model.enlarging import enlarge_all
 from model.execution.progress import Reporter
 from model.files import storage_errors
+from model.injection import draw_injected
+from model.keeping import book_of, diversity, keep_book, make_room
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.sentences import find_sentence_model
@@ -26,6 +27,7 @@ from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from model.resident import Resident, checkpoint_of
+from model.sighting import keep_sightings
 from model.story.plan import Panel, Plan, panel_seed, plan_story
 from model.story.schema import load_story
 from model.vibes import vibe_of_run
@@ -78,13 +80,15 @@ def make_book(
     asked = {
         panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
     }
-    panels = draw_accepted(
+    vibe = vibe_of_run(models)
+    panels, injected = draw_injected(
         asked,
+        book=book_of(out),
         settings=settings,
         models=models,
         library=library,
         reporter=reporter,
-        vibe=vibe_of_run(models),
+        vibe=vibe,
     )
     accepted, refused = _by_verdict(panels)
     reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
@@ -96,6 +100,7 @@ def make_book(
         reporter.say(seen)
     drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]
     large = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
+    monotony, monotonous = diversity(panels, models.checkpoint.alike)
     with reporter.timed("pages"):
         notes = (
             *plan.notes,
@@ -103,15 +108,21 @@ def make_book(
             *(reference.note for reference in cast.values() if reference.note),
             *_unknown(plan, models.checkpoint),
             *_refusals(panels),
+            *monotonous,
             *bind(plan, panels, large, out, library, settings.dpi),
         )
     report = _report(plan, out, cast, panels, time.perf_counter() - started)
     facts = record(
         plan, settings, models.checkpoint, models.upscaler_sha256, cast, panels, reporter.seconds, notes
     )
+    facts |= {"injections": [asdict(one) for one in injected], "diversity": monotony}
     write_record(out / "run.json", facts, changed=report.drawn > 0)
+    keep_book(out, cast, panels, large, library)
+    evicted = make_room(settings, library, vibe)
     for note in notes:
         reporter.say(f"note: {note}")
+    if evicted.keys or evicted.over:
+        reporter.say(str(evicted))
     return report
 
 

@@ -1,0 +1,258 @@
+"""`run.py characters …`: who the library knows, what each one's reference is, and what a person decides.
+
+In: what was typed. Out: lines for a person, or with --json one object for a program; an exit code. Models are
+loaded only by `add`, to cut figures out, and by `sightings --like`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.commands.characters_words import facts_of, line_of, matching, near, one_of, parser, row_of, whom
+from model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from model.memory.cast import Character
+    from model.memory.library import Library
+    from model.memory.sightings import Seen
+
+__all__ = ["parser", "run"]
+
+Answer = tuple[dict[str, Any], list[str]]
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Do what was typed.
+
+    Raises:
+        ConfigError: it cannot be done so; the message says what can.
+        StorageError, IntegrityError, WeightsMissing: see `Library` and `Resident`.
+    """
+    from model.memory.library import Library
+
+    if flags.action != "add" and not (flags.library / "library.db").exists():
+        raise ConfigError(
+            f"--library: there is no library in {flags.library}; draw a story first, or name another"
+        )
+    with Library.open(flags.library) as library:
+        facts, lines = ACTIONS[flags.action](flags, library)
+    if flags.json:
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def _list(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.memory.characters import Characters
+
+    everybody = Characters(library).all()
+    lines = [line_of(one) for one in everybody] or [
+        "nobody is known yet; drawing a story introduces its cast"
+    ]
+    return {"characters": [facts_of(one, library) for one in everybody]}, lines
+
+
+def _show(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.memory.characters import Characters
+    from model.memory.sightings import Sightings
+
+    characters = Characters(library)
+    one = whom(flags, characters)
+    versions, seen = characters.versions(one.id), Sightings(library).of(one.id)
+    facts = facts_of(one, library)
+    facts["versions"] = [asdict(version) for version in versions]
+    facts["sightings"] = len(seen)
+    lines = [line_of(one), f"  {one.look.description or 'no description'}"]
+    if one.look.aliases:
+        lines.append(f"  also: {', '.join(one.look.aliases)}")
+    lines += [f"  reference {number}: {path}" for number, path in enumerate(facts["references"], 1)]
+    lines += [
+        f"  candidate {row['number']}: {row['path']}  similarity {row['similarity']:.3f}"
+        for row in facts["candidates"]
+    ]
+    lines += [
+        f"  version {version.id}: {version.why}{' (now)' if version == one.version else ''}"
+        for version in versions
+    ]
+    lines.append(f"  {len(seen)} sightings offered")
+    if flags.out is not None:
+        facts["written"] = _write(one, library, flags.out)
+        lines += facts["written"]
+    return facts, lines
+
+
+def _write(one: Character, library: Library, out: Path) -> list[str]:
+    """Copies that a picture viewer opens."""
+    from model.files import write_bytes
+
+    pictures = {f"reference_{number}": picture for number, picture in enumerate(one.pictures, 1)}
+    pictures |= {f"candidate_{number}": one.picture for number, one in enumerate(one.candidates, 1)}
+    for name, picture in pictures.items():
+        write_bytes(out / f"{name}.png", library.load(picture))
+    return [str(out / f"{name}.png") for name in pictures]
+
+
+def _add(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.config import resolve
+    from model.execution.progress import Reporter
+    from model.memory.cast import Look
+    from model.memory.characters import Characters
+    from model.portrait import read_portrait
+    from model.resident import Resident
+
+    settings = resolve(
+        model=flags.model, detector=flags.detector, segmenter=flags.segmenter, library=flags.library
+    )
+    characters = Characters(library)
+    with Reporter() as reporter:
+        models = Resident(settings, library, reporter)
+        made = [read_portrait(path, None if flags.whole else models) for path in flags.pictures]
+    pictures = [library.store(data) for data, _ in made]
+    known = matching(flags, characters)
+    one = one_of(known, flags) if known else None
+    look = Look(
+        name=flags.name,
+        aliases=tuple(flags.alias),
+        variant=flags.variant or "",
+        description=flags.description or "",
+    )
+    if one is None:
+        one = characters.introduce(look)
+    else:
+        characters.learn(one, look)
+    kept = (*one.pictures, *pictures) if flags.also else pictures
+    one = characters.choose(one.id, list(dict.fromkeys(kept)), "user", "given by hand")
+    if flags.pin:
+        one = characters.pin(one.id)
+    lines = [f"{path}: {how}" for path, (_, how) in zip(flags.pictures, made, strict=True)]
+    return {**facts_of(one, library), "made": [how for _, how in made]}, [*lines, line_of(one)]
+
+
+def _approve(flags: argparse.Namespace, library: Library) -> Answer:
+    from PIL import Image
+
+    from model.memory.characters import Characters
+    from model.memory.sightings import Sightings
+    from model.render.png import encode
+    from model.vision.crop import cut_out
+
+    characters = Characters(library)
+    one = whom(flags, characters)
+    if flags.candidate is not None:
+        if not 1 <= flags.candidate <= len(one.candidates):
+            raise ConfigError(
+                f"--candidate: {one.title} has {len(one.candidates)} candidates, found {flags.candidate}; "
+                f"`run.py characters show {one.id}` numbers them"
+            )
+        whole = library.load(one.candidates[flags.candidate - 1].picture)
+        with Image.open(io.BytesIO(whole)) as opened:
+            picture = library.store(encode(cut_out(opened)))
+        one = characters.choose(one.id, [picture], "rehearsal", f"candidate {flags.candidate} approved")
+    elif flags.sighting is not None:
+        seen = Sightings(library).get(flags.sighting)
+        if seen is None or seen.character != one.id:
+            raise ConfigError(
+                f"--sighting: {one.title} has no sighting {flags.sighting}; "
+                f"`run.py characters sightings {one.id}` lists them"
+            )
+        library.load(seen.crop)
+        one = characters.choose(one.id, [seen.crop], "sighting", f"sighting {seen.id} approved")
+    elif one.pictures and one.version:
+        one = characters.choose(one.id, one.pictures, one.source, "approved")
+    else:
+        raise ConfigError(f"characters approve: {one.title} has no reference; add one, or draw its story")
+    if flags.pin or flags.unpin:
+        one = characters.pin(one.id, not flags.unpin)
+    return facts_of(one, library), [line_of(one), "the next run draws the panels that used another reference"]
+
+
+def _remove(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.memory.characters import Characters
+    from model.memory.sightings import Sightings
+
+    characters = Characters(library)
+    one = whom(flags, characters)
+    if flags.sighting:
+        sightings = Sightings(library)
+        own = {seen.id for seen in sightings.of(one.id)}
+        unknown = sorted(set(flags.sighting) - own)
+        if unknown:
+            raise ConfigError(
+                f"--sighting: {one.title} has no sighting {unknown[0]}; "
+                f"`run.py characters sightings {one.id}` lists them"
+            )
+        count = sightings.remove(flags.sighting)
+        return {"removed_sightings": count, **facts_of(one, library)}, [
+            f"{count} sightings of {one.title} gone"
+        ]
+    if flags.forever:
+        characters.forget(one.id)
+        return {"forgotten": one.id}, [f"{one.title} is forgotten, with all versions and sightings"]
+    one = characters.remove(one.id)
+    return facts_of(one, library), [f"{one.title} has no reference; undo brings it back"]
+
+
+def _undo(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.memory.characters import Characters
+
+    characters = Characters(library)
+    one = whom(flags, characters)
+    back = characters.undo(one.id)
+    if back is None:
+        raise ConfigError(f"characters undo: there is nothing to undo for {one.title}")
+    return facts_of(back, library), [line_of(back)]
+
+
+def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.memory.characters import Characters
+    from model.memory.sightings import Sightings
+
+    if (flags.like is None) == (flags.name is None):
+        raise ConfigError("characters sightings: give a NAME, or --like PICTURE")
+    if flags.k < 1:
+        raise ConfigError(f"--k: {flags.k} is out of range; use 1 or more")
+    if flags.like is not None:
+        found = _nearest(flags, library)
+    else:
+        one = whom(flags, Characters(library))
+        found = [(seen, None) for seen in Sightings(library).of(one.id, flags.k)]
+    rows = [row_of(seen, cosine, library) for seen, cosine in found]
+    titles = {one.id: one.title for one in Characters(library).all()}
+    lines = [
+        f"{row['id']}  {titles[row['character']]}  {row['place']}  similarity {row['similarity']:.3f}, "
+        f"quality {row['quality']:.2f}{near(row['cosine'])}  {row['path']}"
+        for row in rows
+    ]
+    return {"sightings": rows}, lines or ["no sightings"]
+
+
+def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:
+    from model.config import resolve
+    from model.execution.progress import Reporter
+    from model.portrait import read_portrait
+    from model.resident import Resident
+    from model.sighting import nearest_sightings
+
+    data, _ = read_portrait(flags.like, None)
+    with Reporter() as reporter:
+        models = Resident(resolve(model=flags.model, library=flags.library), library, reporter)
+        return nearest_sightings(data, flags.k, models=models, library=library)
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace, Library], Answer]] = {
+    "list": _list,
+    "show": _show,
+    "add": _add,
+    "approve": _approve,
+    "remove": _remove,
+    "undo": _undo,
+    "sightings": _sightings,
+}
