@@ -11,6 +11,7 @@ from model.errors import ConfigError
 Number = TypeVar("Number", int, float)
 
 QUALITIES = ("fast", "balanced", "high_quality")
+INJECTIONS = ("similar", "diverse")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 LONGEST = 1024
 
@@ -47,6 +48,9 @@ class Settings:
         max_retries: how often a panel that is not accepted is drawn again, at most.
         vibe_threshold: least score of the vibe memory that a panel needs, −1 to 1.
         vibe_category: of the memories that panels are scored by; None = all.
+        inject_every: every Nth panel leans towards a drawn one; 0 = none does.
+        inject: which one: one of INJECTIONS.
+        cache_entries, cache_gb: how large the panel cache may be after a run.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
         upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
         longest: pixels that the longest side of an enlarged panel has at least.
@@ -69,6 +73,10 @@ class Settings:
     max_retries: int = 3
     vibe_threshold: float = -0.1
     vibe_category: str | None = None
+    inject_every: int = 0
+    inject: str = "similar"
+    cache_entries: int = 100_000
+    cache_gb: float = 20.0
     detector: str = "auto"
     segmenter: str = "auto"
     upscaler: str = "starter"
@@ -94,6 +102,10 @@ def resolve(
     max_retries: int = 3,
     vibe_threshold: float = -0.1,
     vibe_category: str | None = None,
+    inject_every: int = 0,
+    inject: str = "similar",
+    cache_entries: int = 100_000,
+    cache_gb: float = 20.0,
     detector: str = "auto",
     segmenter: str = "auto",
     upscaler: str = "starter",
@@ -110,6 +122,8 @@ def resolve(
         raise ConfigError(
             f"--model: '{model}' is unknown; use one of {known}, or a folder with a manifest.json"
         )
+    if inject not in INJECTIONS:
+        raise ConfigError(f"--inject: '{inject}' is unknown; use one of {', '.join(INJECTIONS)}")
     if quality not in QUALITIES:
         raise ConfigError(f"--quality: '{quality}' is unknown; use one of {', '.join(QUALITIES)}")
     preset = PRESETS.get(model, PRESETS["starter"])[quality]
@@ -129,6 +143,10 @@ def resolve(
         max_retries=_within("--max_retries", max_retries, 0, 10),
         vibe_threshold=_within("--vibe_threshold", vibe_threshold, -1.0, 1.0),
         vibe_category=vibe_category,
+        inject_every=_within("--inject_every", inject_every, 0, 10_000),
+        inject=inject,
+        cache_entries=_within("--cache_entries", cache_entries, 0, 10**9),
+        cache_gb=_within("--cache_gb", cache_gb, 0.0, 1e6),
         detector=_eye("--detector", detector),
         segmenter=_eye("--segmenter", segmenter),
         upscaler=_upscaler(upscaler),

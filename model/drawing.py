@@ -200,6 +200,7 @@ def _draw_batch(
                     params={
                         "seed": request.seed,
                         "seconds": seconds,
+                        "looks": sorted(request.looks),
                         "measured": noted(measured, eyes(models, request)),
                     },
                     embedding=embedding,

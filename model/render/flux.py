@@ -19,6 +19,7 @@ from model.render.devices import memory_errors
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.schedulers import make_scheduler
 from model.render.sequence import Layout, attention_mask, image_ids, pack, region_cells, unpack
+from model.render.style import Palette, Palettes, pull
 from model.render.weights import Checkpoint, FluxParts, load_flux
 
 
@@ -59,6 +60,7 @@ class FluxRenderer:
         self._texts: dict[tuple[str, int], Tensor] = {}
         self._pooled: dict[str, Tensor] = {}
         self._references: dict[str, Tensor] = {}
+        self._palettes = Palettes(load_reference, self._encode, checkpoint.cell)
 
     @torch.inference_mode()
     def draw(
@@ -84,12 +86,15 @@ class FluxRenderer:
         rows, columns = height // self.checkpoint.cell, width // self.checkpoint.cell
         free = self._conditions(requests, rows, columns, regions=False) if sampling.refine_steps else None
         bound = self._conditions(requests, rows, columns, regions=True)
+        palette = self._palette(requests, rows, columns)
         latents = self._noise(requests, rows, columns)
         scheduler = make_scheduler(sampling.scheduler, self.parts.scheduler, sampling.steps, rows * columns)
         steps = len(scheduler.timesteps)
         for step, time in enumerate(scheduler.timesteps):
             conditions = free if free is not None and step >= steps - sampling.refine_steps else bound
             velocity = self._velocity(latents, time, conditions, sampling)
+            if palette is not None:
+                velocity = pull(velocity, latents, float(time) / 1000, palette)
             latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
             if on_step:
                 on_step(step + 1, steps)
@@ -221,14 +226,25 @@ class FluxRenderer:
         if picture not in self._references:
             with Image.open(io.BytesIO(self.load_reference(picture))) as opened:
                 square = square_picture(opened, self.checkpoint.reference)
-            config = self.parts.vae.config
-            pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
-            pixels = (
-                pixels.view(1, square.height, square.width, 3).permute(0, 3, 1, 2).to(self.device, self.dtype)
-            )
-            latents = self.parts.vae.encode(pixels / 127.5 - 1).latent_dist.mode().float()
-            self._references[picture] = pack((latents - config.shift_factor) * config.scaling_factor)[0].cpu()
+            self._references[picture] = self._encode(square)[0].cpu()
         return self._references[picture]
+
+    def _palette(self, requests: Sequence[PanelRequest], rows: int, columns: int) -> Palette | None:
+        """What the requests lean towards, outside their characters' cells; None when none of them leans."""
+        count = max(len(request.regions) for request in requests)
+        boxes = _boxes([request.regions for request in requests], count)
+        owned = region_cells(boxes, rows, columns).any(1).to(self.device)
+        return self._palettes.of([request.style for request in requests], owned)
+
+    def _encode(self, picture: Image.Image) -> Tensor:
+        """(1, tokens, c) packed latents of an RGB picture whose sides are whole cells."""
+        config = self.parts.vae.config
+        pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+        pixels = (
+            pixels.view(1, picture.height, picture.width, 3).permute(0, 3, 1, 2).to(self.device, self.dtype)
+        )
+        latents = self.parts.vae.encode(pixels / 127.5 - 1).latent_dist.mode().float()
+        return pack((latents - config.shift_factor) * config.scaling_factor)
 
     def _decode(self, latents: Tensor) -> tuple[Image.Image, ...]:
         """(B, C, h, w) latents → RGB pictures."""

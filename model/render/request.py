@@ -53,6 +53,19 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """A panel whose palette this one leans towards, outside its characters' boxes.
+
+    Attributes:
+        picture: sha256 of the other panel's bytes.
+        weight: 0 = not at all, 1 = as far as it goes.
+    """
+
+    picture: str
+    weight: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PanelRequest:
     """Everything that decides the pixels of one panel.
 
@@ -62,6 +75,7 @@ class PanelRequest:
         prompt, negative: the global prompt and what to stay away from.
         regions: the characters, back to front.
         seed: of the initial noise.
+        style: a weak style reference, or none.
     """
 
     weights: str
@@ -72,14 +86,22 @@ class PanelRequest:
     regions: tuple[Region, ...]
     seed: int
     sampling: Sampling
+    style: Style | None = None
 
     @property
     def key(self) -> str:
         """Hex sha256 of the request in canonical JSON."""
         return hashlib.sha256(canonical(self).encode()).hexdigest()
 
+    @property
+    def looks(self) -> frozenset[str]:
+        """Everybody in the panel, by reference; by words where there is none."""
+        return frozenset(region.reference or region.prompt for region in self.regions)
+
 
 def canonical(request: PanelRequest) -> str:
     """The request as JSON with sorted keys, stable over runs and machines."""
     facts = {"rendering": RENDERING, **asdict(request)}
+    if request.style is None:
+        del facts["style"]  # keys of panels without one are older than it
     return json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -52,6 +52,7 @@ class Checkpoint:
         identity: cosine of a crop and a reference from which they count as one character; None: its encoder
             was never calibrated, so a cosine says nothing.
         spread: cosine between doubt and certainty.
+        alike: mean cosine of whole panels from which on they look all the same; None as for `identity`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Checkpoint:
     person: str = "person"
     identity: float | None = None
     spread: float = 0.1
+    alike: float | None = None
 
     def spoken(self, prompt: str) -> str:
         """The prompt as this checkpoint's text encoders take it: for a closed vocabulary lower case, without
@@ -114,6 +116,7 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
             person=judging.get("person", "person"),
             identity=judging.get("identity"),
             spread=judging.get("spread", 0.1),
+            alike=judging.get("alike"),
         )
     except FileNotFoundError as error:
         raise WeightsMissing(

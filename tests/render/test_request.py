@@ -10,7 +10,7 @@ from PIL import Image
 
 from model.geometry import Box
 from model.render.png import panel_png
-from model.render.request import PanelRequest, Region, Sampling, canonical
+from model.render.request import PanelRequest, Region, Sampling, Style, canonical
 
 REQUEST = PanelRequest(
     weights="f" * 64,
@@ -35,6 +35,14 @@ def test_the_key_is_stable() -> None:
     }
 
 
+def test_keys_of_requests_without_a_style_are_those_before_there_were_styles() -> None:
+    assert REQUEST.key == "34438a47c17a1a601626b3799a6b316eee941aa0d08ca69a9a0eb07d0f12a29e"
+    assert (
+        replace(REQUEST, regions=(), negative="", seed=0).key
+        == "2a433ed8630921992f24f279ff43619f5fdf0f7f006ff0acc2c64201a1795054"
+    )
+
+
 def test_everything_that_decides_the_pixels_is_in_the_key() -> None:
     region = REQUEST.regions[0]
     others = [
@@ -45,6 +53,9 @@ def test_everything_that_decides_the_pixels_is_in_the_key() -> None:
         replace(REQUEST, negative=""),
         replace(REQUEST, seed=8),
         replace(REQUEST, regions=()),
+        replace(REQUEST, style=Style(picture="b" * 64)),
+        replace(REQUEST, style=Style(picture="c" * 64)),
+        replace(REQUEST, style=Style(picture="b" * 64, weight=0.25)),
         replace(REQUEST, regions=(region, region)),
         replace(REQUEST, regions=(replace(region, box=Box(0.1, 0.2, 0.3, 0.41)),)),
         replace(REQUEST, regions=(replace(region, prompt="girl with blue hair"),)),
