@@ -116,6 +116,7 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
         vibe_category=flags.vibe_category,
         inject_every=flags.inject_every,
         inject=flags.inject,
+        inject_weight=flags.inject_weight,
         cache_entries=flags.cache_entries,
         cache_gb=flags.cache_gb,
         detector=flags.detector,
@@ -264,6 +265,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
         choices=INJECTIONS,
         default="similar",
         help="which one: like the panels before it, or unlike them (default: similar)",
+    )
+    parser.add_argument(
+        "--inject_weight",
+        type=float,
+        default=0.5,
+        metavar="X",
+        help="how much of its colours, 0 to 1; beyond 0.5 backgrounds suffer (default: 0.5)",
     )
     parser.add_argument(
         "--cache_entries",

@@ -50,6 +50,7 @@ class Settings:
         vibe_category: of the memories that panels are scored by; None = all.
         inject_every: every Nth panel leans towards a drawn one; 0 = none does.
         inject: which one: one of INJECTIONS.
+        inject_weight: how far it leans, 0 to 1.
         cache_entries, cache_gb: how large the panel cache may be after a run.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
         upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
@@ -75,6 +76,7 @@ class Settings:
     vibe_category: str | None = None
     inject_every: int = 0
     inject: str = "similar"
+    inject_weight: float = 0.5
     cache_entries: int = 100_000
     cache_gb: float = 20.0
     detector: str = "auto"
@@ -104,6 +106,7 @@ def resolve(
     vibe_category: str | None = None,
     inject_every: int = 0,
     inject: str = "similar",
+    inject_weight: float = 0.5,
     cache_entries: int = 100_000,
     cache_gb: float = 20.0,
     detector: str = "auto",
@@ -145,6 +148,7 @@ def resolve(
         vibe_category=vibe_category,
         inject_every=_within("--inject_every", inject_every, 0, 10_000),
         inject=inject,
+        inject_weight=_within("--inject_weight", inject_weight, 0.0, 1.0),
         cache_entries=_within("--cache_entries", cache_entries, 0, 10**9),
         cache_gb=_within("--cache_gb", cache_gb, 0.0, 1e6),
         detector=_eye("--detector", detector),

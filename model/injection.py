@@ -100,7 +100,7 @@ def draw_injected(
         request = asked[panel].tries(0)
         decision = decide(panel, settings.inject, own, others, looks=request.looks, seed=request.seed)
         decisions.append(decision)
-        leaning[panel] = _leaning(asked[panel], decision.picture)
+        leaning[panel] = _leaning(asked[panel], decision.picture, settings.inject_weight)
         reporter.say(f"{panel}: {decision.why}")
     done |= draw(leaning)
     return {panel: done[panel] for panel in asked}, tuple(decisions)
@@ -158,13 +158,13 @@ def decide(
     )
 
 
-def _leaning(asked: Asked, picture: str) -> Asked:
+def _leaning(asked: Asked, picture: str, weight: float) -> Asked:
     """The same panel, every try of it leaning towards `picture`."""
-    if not picture:
+    if not picture or not weight:
         return asked
 
     def tries(attempt: int) -> PanelRequest:
-        return replace(asked.tries(attempt), style=Style(picture=picture))
+        return replace(asked.tries(attempt), style=Style(picture=picture, weight=weight))
 
     return replace(asked, tries=tries)
 

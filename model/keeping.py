@@ -88,8 +88,7 @@ def diversity(panels: Mapping[str, Outcome], level: float | None) -> tuple[dict[
         return facts, ()
     notes = tuple(
         f"{names[fall.index]}: the {WINDOW} panels up to here look alike (mean similarity "
-        f"{fall.similarity:.2f}, above {level:.2f}); vary scenes and shots, or try --inject_every 15 "
-        "--inject diverse"
+        f"{fall.similarity:.2f}, above {level:.2f}); vary their scenes and shots"
         for fall in collapses(found, level)
     )
     return facts, notes

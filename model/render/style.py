@@ -22,7 +22,7 @@ from torch import Tensor
 from model.render.request import Style
 
 # Noise level from which on a picture's colours are settled and only its lines are being drawn.
-SETTLED = 0.5
+SETTLED = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
