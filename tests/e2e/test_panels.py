@@ -1,4 +1,4 @@
-"""The panel cache in the life of a run: an injected book, panels as commands show them, eviction, exchange."""
+"""The panel cache in the life of a run: an injected book, panels as commands show them, eviction, sharing."""
 
 from __future__ import annotations
 
