@@ -19,6 +19,10 @@ from PIL import Image
 from model import cli
 from model.commands import quantize
 from model.config import resolve
+from model.memory.cast import Candidate, Look
+from model.memory.characters import Characters
+from model.memory.library import Library
+from model.memory.sightings import NewSighting, Sightings
 from model.page.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
 from model.render.weights import Checkpoint, open_checkpoint
@@ -241,10 +245,8 @@ def test_every_command_works(
         assert cli.main([*words[2:], "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert (tmp_path / report["out"] / "layout" / "page_001.png").is_file()
-    elif words[:3] == ["python", "run.py", "vibe"]:
-        _vibe(words[2:], tmp_path, monkeypatch, capsys)
-    elif words[:3] == ["python", "run.py", "chronicle"]:
-        _chronicle(words[2:], tmp_path, monkeypatch, capsys)
+    elif words[:2] == ["python", "run.py"] and words[2] in REMEMBERING:
+        REMEMBERING[words[2]](words[2:], tmp_path, monkeypatch, capsys)
     elif words[:4] == ["python", "-m", "pip", "install"]:
         extras = PROJECT["optional-dependencies"]["text"]
         assert words[4:] == [Requirement(line).name for line in extras]
@@ -296,6 +298,34 @@ def _vibe(
         assert not word.endswith((".png", ".json")) or (folder / word).is_file(), word
 
 
+def _characters(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, in a library that knows Mika, two candidates and a sighting of her."""
+    monkeypatch.chdir(folder)
+    for name, colour in (("mika.png", "red"), ("side.png", "blue"), ("coat.png", "green")):
+        figure = Image.new("RGBA", (80, 120))
+        figure.paste(colour, (20, 20, 50, 110))
+        figure.save(folder / name)
+    with Library.open(folder / "outputs" / "library") as library:
+        drawn = [library.store((folder / name).read_bytes()) for name in ("mika.png", "side.png")]
+        candidates = [Candidate(picture=picture, similarity=0.5) for picture in drawn]
+        look = Look(name="Mika", description="girl with red hair")
+        mika = Characters(library).rehearsed(look, story="one", picture=drawn[0], candidates=candidates)
+        seen = NewSighting(
+            character=mika.id, crop=drawn[1], panel="key", place="one p001_01", similarity=0.9, quality=0.9
+        )
+        Sightings(library).add([seen])
+    assert cli.main(words) == 0
+    assert "Mika" in capsys.readouterr().out
+    for word in words:
+        assert word != "look" or sorted(path.name for path in (folder / word).iterdir()) == [
+            "candidate_1.png",
+            "candidate_2.png",
+            "reference_1.png",
+        ]
+
+
 def _chronicle(
     words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,6 +337,9 @@ def _chronicle(
     assert cli.main(words) == 0
     said = capsys.readouterr().out
     assert ("there already" if words[1] == "add" else "added/" if words[1] == "forget" else fact) in said
+
+
+REMEMBERING = {"vibe": _vibe, "characters": _characters, "chronicle": _chronicle}
 
 
 def _help_of(

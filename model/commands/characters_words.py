@@ -105,10 +105,13 @@ def _same(one: Character, variant: str) -> bool:
 
 
 def one_of(known: Sequence[Character], flags: argparse.Namespace) -> Character:
-    if len(known) > 1:
+    """Of several in different styles or of different weights the one decided last; homonyms are refused."""
+    from model.memory.words import fold
+
+    if len({(fold(one.look.variant), fold(one.look.description)) for one in known}) > 1:
         listed = "; ".join(f"{one.id} ({one.title}: {one.look.description[:40]})" for one in known[:6])
         raise ConfigError(f"characters: '{flags.name}' means several; give one's number: {listed}")
-    return known[0]
+    return max(known, key=lambda one: (one.approved, one.version_id))
 
 
 def line_of(one: Character) -> str:
