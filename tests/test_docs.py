@@ -12,6 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from PIL import Image
@@ -19,9 +20,13 @@ from PIL import Image
 from model import cli
 from model.commands import quantize
 from model.config import resolve
+from model.keeping import book_of
+from model.memory.books import bind_book
 from model.memory.cast import Candidate, Look
 from model.memory.characters import Characters
+from model.memory.index import export_index
 from model.memory.library import Library
+from model.memory.panels import Embedding, NewPanel, PanelCache
 from model.memory.sightings import NewSighting, Sightings
 from model.page.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
@@ -57,6 +62,10 @@ RUN_ELSEWHERE = {
     "python run.py my_story.json --quality high_quality --seed 7 --json": (
         "tests/e2e/test_run.py",
         '"--seed", "1"',
+    ),
+    "python run.py my_story.json --inject_every 15 --inject similar": (
+        "tests/e2e/test_panels.py",
+        '"--inject_every"',
     ),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
@@ -339,7 +348,42 @@ def _chronicle(
     assert ("there already" if words[1] == "add" else "added/" if words[1] == "forget" else fact) in said
 
 
-REMEMBERING = {"vibe": _vibe, "characters": _characters, "chronicle": _chronicle}
+def _panels(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, in a library of two panels that look alike, one of them in a book; one lies around."""
+    monkeypatch.chdir(folder)
+    for name, colour in (("good.png", "red"), ("other.png", "darkred")):
+        Image.new("RGB", (64, 64), colour).save(folder / name)
+    with Library.open(folder / "outputs" / "library") as library:
+        for key, name, place in (("4f1c" * 16, "good.png", (1, 0)), ("07" * 32, "other.png", (0.9, 0.1))):
+            embedding = Embedding(space="s", vector=np.array(place, np.float16))
+            data = (folder / name).read_bytes()
+            PanelCache(library).add(
+                NewPanel(key=key, picture=data, prompt=name, params={}, embedding=embedding)
+            )
+        bind_book(library, book_of(folder / "outputs" / "first-light"), [library.store(data)])
+        if "import" in words:
+            export_index(library, folder / "shared")
+    facts = {"diversity": {"window": 8, "level": 0.6, "similarity": {"p002_04": 0.7}}}
+    (folder / "outputs" / "first-light").mkdir()
+    (folder / "outputs" / "first-light" / "run.json").write_text(json.dumps(facts))
+    assert cli.main(words) == 0
+    assert PANELS[words[1]] in capsys.readouterr().out
+
+
+PANELS = {
+    "list": "4f1c4f1c4f1c",
+    "similar": "070707070707",
+    "pin": "pinned 4f1c4f1c4f1c",
+    "gc": "0 panels evicted",
+    "books": "1 pictures",
+    "forget": "1 pictures",
+    "diversity": "+0.700  alike  p002_04",
+    "export": "2 panels",
+    "import": "0 panels added, 2 known already",
+}
+REMEMBERING = {"panels": _panels, "vibe": _vibe, "characters": _characters, "chronicle": _chronicle}
 
 
 def _help_of(
