@@ -100,31 +100,8 @@ class _Desk:
 
 
 def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]) -> int:
-    settings = resolve(
-        model=flags.model,
-        quality=flags.quality,
-        steps=flags.num_inference_steps,
-        guidance=flags.guidance_scale,
-        refine_steps=flags.refine_steps,
-        scheduler=flags.scheduler,
-        max_sequence_length=flags.max_sequence_length,
-        device=flags.device,
-        seed=flags.seed,
-        candidates=flags.candidates,
-        max_retries=flags.max_retries,
-        vibe_threshold=flags.vibe_threshold,
-        vibe_category=flags.vibe_category,
-        inject_every=flags.inject_every,
-        inject=flags.inject,
-        inject_weight=flags.inject_weight,
-        cache_entries=flags.cache_entries,
-        cache_gb=flags.cache_gb,
-        detector=flags.detector,
-        segmenter=flags.segmenter,
-        upscaler=flags.upscaler,
-        out=flags.out,
-        library=flags.library,
-    )
+    told = {name: value for name, value in vars(flags).items() if name not in ("stories", "json")}
+    settings = resolve(**told)
     stories = flags.stories or [FIRST_STORY]
     _check_stories(stories, settings)
     desk = _Desk(settings)
@@ -215,13 +192,27 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     if command == "layout":
         return parser
+    _drawing_flags(parser)
+    if command == "draw":
+        _book_flags(parser)
+    return parser
+
+
+def _drawing_flags(parser: argparse.ArgumentParser) -> None:
+    """What decides a rehearsal and a panel alike. Names are those of `resolve`."""
     parser.add_argument(
         "--quality", default="balanced", help=f"one of: {', '.join(QUALITIES)} (default: balanced)"
     )
     parser.add_argument(
-        "--num_inference_steps", type=int, metavar="N", help="denoising steps (default: by quality)"
+        "--num_inference_steps",
+        dest="steps",
+        type=int,
+        metavar="N",
+        help="denoising steps (default: by quality)",
     )
-    parser.add_argument("--guidance_scale", type=float, metavar="X", help="1 = off (default: by model)")
+    parser.add_argument(
+        "--guidance_scale", dest="guidance", type=float, metavar="X", help="1 = off (default: by model)"
+    )
     parser.add_argument(
         "--scheduler", choices=SCHEDULERS, default="flow_match", help="sampler (default: flow_match)"
     )
@@ -236,6 +227,24 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--candidates", type=int, default=3, metavar="N", help="rehearsal drawings a character (default: 3)"
     )
+    for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
+        parser.add_argument(
+            f"--{eye}",
+            default="auto",
+            metavar="PATH",
+            help=f"weights of what {does} characters, or none (default: auto, the model's own)",
+        )
+    parser.add_argument(
+        "--library",
+        type=Path,
+        default=Path("outputs/library"),
+        metavar="DIR",
+        help="where drawn panels are kept",
+    )
+
+
+def _book_flags(parser: argparse.ArgumentParser) -> None:
+    """What is done with drawn panels."""
     parser.add_argument(
         "--max_retries",
         type=int,
@@ -287,13 +296,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
         metavar="X",
         help="most gigabytes of panels it keeps; books and what you like or pin stay (default: 20)",
     )
-    for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
-        parser.add_argument(
-            f"--{eye}",
-            default="auto",
-            metavar="PATH",
-            help=f"weights of what {does} characters, or none (default: auto, the model's own)",
-        )
     parser.add_argument(
         "--upscaler",
         default="starter",
@@ -301,14 +303,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
         help="weights of what enlarges accepted panels (ESRGAN and its kin), or none "
         "(default: starter, the project's own)",
     )
-    parser.add_argument(
-        "--library",
-        type=Path,
-        default=Path("outputs/library"),
-        metavar="DIR",
-        help="where drawn panels are kept",
-    )
-    return parser
 
 
 COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
