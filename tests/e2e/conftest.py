@@ -117,7 +117,9 @@ class Desk:
         """`run.py WORDS` with the tiny checkpoint; flags given twice are taken from `words`."""
         given = [str(word) for word in words]
         command = given[:1] if given and given[0] in ("cast", "layout", "draw") else []
-        flags = self.flags if command != ["layout"] else (*self.flags[:2], "--json")
+        flags = {"layout": (*self.flags[:2], "--json"), "cast": self.flags[:-2]}.get(
+            "".join(command), self.flags
+        )
         return self.forks.run(*command, *flags, *given[len(command) :], cwd=self.folder, **limits)
 
     def files(self, out: str) -> dict[str, bytes]:

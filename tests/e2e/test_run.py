@@ -469,7 +469,7 @@ def test_a_character_that_cannot_be_rehearsed_is_a_failure_of_the_cast(
 
     monkeypatch.chdir(desk.folder)
     monkeypatch.setattr(FluxRenderer, "draw", failing)
-    code = cli.main(["cast", *desk.flags, str(path)])
+    code = cli.main(["cast", *desk.flags[:-2], str(path)])
     printed = capsys.readouterr()
     report = json.loads(printed.out)
     assert (code, report["drawn"], report["failed"]) == (1, 1, 1), printed.err

@@ -18,7 +18,7 @@ from PIL import Image
 from model.errors import StoryError
 from model.story.schema import load_story
 
-SECONDS = 5.0  # of processor time, on a crowded machine in a large process
+SECONDS = 15.0  # of processor time; what is quadratic takes minutes
 MEGABYTES = 250
 
 
