@@ -1,6 +1,7 @@
-"""Drawing: a sheet put on a canvas, whether the canvas makes pixels or a PDF.
+"""Drawing: a sheet put on a canvas, whether the canvas makes pixels, a PDF or an SVG.
 
-In: a canvas scaled to points, a sheet, the panels' pictures. Out: paper, pictures, frames, balloons, words.
+In: a canvas scaled to points, a sheet, the panels' pictures. Out: paper, pictures, frames, balloons, words,
+or only some of these layers.
 Words are drawn in reading order, line by line, so that a PDF's text reads as the page does.
 """
 
@@ -10,7 +11,7 @@ Words are drawn in reading order, line by line, so that a PDF's text reads as th
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import skia
 
@@ -20,6 +21,9 @@ from model.page.outlines import outline
 from model.page.plane import Rect
 from model.page.sheet import Sheet, SheetPanel
 
+ART, BALLOONS, WORDS = "art", "balloons", "words"
+LAYERS = (ART, BALLOONS, WORDS)  # from the paper upwards
+EMPTY_BALLOONS = (ART, BALLOONS)
 INK = skia.Color(18, 18, 20)
 PAPER = skia.Color(255, 255, 255)
 CAPTION_PAPER = skia.Color(253, 250, 240)
@@ -32,8 +36,22 @@ _HATCH_STEP = 7.0
 _SOUND_TILT = 6.0  # degrees
 
 
-def draw_sheet(canvas: skia.Canvas, sheet: Sheet, pictures: Mapping[str, skia.Image], faces: Faces) -> None:
-    """Draw a whole page. A panel whose id is not among `pictures` is marked as not drawn."""
+def draw_sheet(
+    canvas: skia.Canvas,
+    sheet: Sheet,
+    pictures: Mapping[str, skia.Image],
+    faces: Faces,
+    layers: Collection[str] = LAYERS,
+) -> None:
+    """Draw a page, or some layers of it. A panel whose id is not among `pictures` is marked as not drawn."""
+    if ART in layers:
+        draw_art(canvas, sheet, pictures, faces)
+    for panel in sheet.panels:
+        draw_balloons(canvas, panel, faces, layers)
+
+
+def draw_art(canvas: skia.Canvas, sheet: Sheet, pictures: Mapping[str, skia.Image], faces: Faces) -> None:
+    """Paper, pictures, frames and the page number: all that holds no word of the story."""
     canvas.drawRect(skia.Rect.MakeWH(sheet.width, sheet.height), _fill(PAPER))
     for panel in sheet.panels:
         picture = pictures.get(panel.art.id)
@@ -43,8 +61,6 @@ def draw_sheet(canvas: skia.Canvas, sheet: Sheet, pictures: Mapping[str, skia.Im
             sampling = skia.SamplingOptions(skia.CubicResampler.Mitchell())
             canvas.drawImageRect(picture, rect_of(panel.frame), sampling, None)
         draw_frame(canvas, panel.frame)
-    for panel in sheet.panels:
-        draw_balloons(canvas, panel, faces)
     draw_number(canvas, sheet, faces)
 
 
@@ -53,13 +69,15 @@ def draw_frame(canvas: skia.Canvas, frame: Rect) -> None:
     canvas.drawRect(rect_of(frame), _stroke(INK, FRAME_LINE, skia.Paint.kMiter_Join))
 
 
-def draw_balloons(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
-    """A panel's balloons and sounds, in reading order."""
+def draw_balloons(
+    canvas: skia.Canvas, panel: SheetPanel, faces: Faces, layers: Collection[str] = LAYERS
+) -> None:
+    """A panel's balloons and sounds, in reading order; a sound is all words."""
     for balloon in panel.balloons:
-        if balloon.kind == "sfx":
-            _draw_sound(canvas, balloon, faces)
-        else:
-            _draw_balloon(canvas, balloon, faces)
+        if balloon.kind != "sfx" and BALLOONS in layers:
+            _draw_shape(canvas, balloon)
+        if WORDS in layers:
+            (_draw_sound if balloon.kind == "sfx" else _draw_words)(canvas, balloon, faces)
 
 
 def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:
@@ -111,7 +129,7 @@ def rect_of(rect: Rect) -> skia.Rect:
     return skia.Rect.MakeXYWH(rect.x, rect.y, rect.width, rect.height)
 
 
-def _draw_balloon(canvas: skia.Canvas, balloon: Balloon, faces: Faces) -> None:
+def _draw_shape(canvas: skia.Canvas, balloon: Balloon) -> None:
     shape = outline(balloon)
     line = _stroke(INK, BALLOON_LINE * (1.25 if balloon.kind == "shout" else 1.0))
     if balloon.kind == "whisper":
@@ -121,6 +139,9 @@ def _draw_balloon(canvas: skia.Canvas, balloon: Balloon, faces: Faces) -> None:
     for path in (*shape.parts, shape.body):
         canvas.drawPath(path, paper)
         canvas.drawPath(path, line)
+
+
+def _draw_words(canvas: skia.Canvas, balloon: Balloon, faces: Faces) -> None:
     colour = SOFT_INK if balloon.kind == "whisper" else INK
     for row in balloon.lines:
         draw_text(canvas, row.text, row.x, row.baseline, balloon.size, balloon.style, colour, faces)
