@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import __version__
-from model.config import DEVICES, INJECTIONS, PRESETS, QUALITIES, Settings, resolve
+from model.config import DEVICES, INJECTIONS, MODELS, QUALITIES, Settings
 from model.errors import AutoStudioError
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ def _cast(flags: argparse.Namespace) -> int:
 
 def _layout(flags: argparse.Namespace) -> int:
     from model.execution.progress import Reporter
+    from model.resident import settle
     from model.studio import make_layout
 
-    settings = resolve(model=flags.model, out=flags.out)
+    settings = settle(model=flags.model, model_variant=flags.model_variant, out=flags.out)
     stories = flags.stories or [FIRST_STORY]
     _check_stories(stories, settings)
     code = 0
@@ -100,8 +101,10 @@ class _Desk:
 
 
 def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]) -> int:
+    from model.resident import settle
+
     told = {name: value for name, value in vars(flags).items() if name not in ("stories", "json")}
-    settings = resolve(**told)
+    settings = settle(**told)
     stories = flags.stories or [FIRST_STORY]
     _check_stories(stories, settings)
     desk = _Desk(settings)
@@ -122,7 +125,7 @@ def _check_stories(stories: Sequence[Path], settings: Settings) -> None:
         raise ConfigError(
             f"--out: one folder for {len(stories)} stories; draw them one by one, or leave --out out"
         )
-    checkpoint = checkpoint_of(settings)
+    checkpoint = checkpoint_of(settings, hashed=False)
     for path in stories:
         check_story(path, settings, checkpoint)
 
@@ -186,9 +189,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"AutoStudio {__version__}")
     parser.add_argument(
         "--model",
-        default="starter",
         metavar="NAME",
-        help=f"one of: {', '.join(PRESETS)}, or a folder with a manifest.json (default: starter)",
+        help=f"one of: {', '.join(MODELS)}; or a folder in diffusers' layout, a safetensors or GGUF file, "
+        "or a hub name (default: flux where it was downloaded, else starter)",
+    )
+    parser.add_argument(
+        "--model_variant",
+        default="",
+        metavar="NAME",
+        help="of flux: dev or schnell, of fluxplus: kontext; of a folder or file: also plus "
+        "(default: dev, or what the files say)",
     )
     if command == "layout":
         return parser
@@ -220,7 +230,24 @@ def _drawing_flags(parser: argparse.ArgumentParser) -> None:
         "--refine_steps", type=int, metavar="N", help="last steps that follow the global prompt alone"
     )
     parser.add_argument(
-        "--max_sequence_length", type=int, default=512, metavar="N", help="most tokens of a global prompt"
+        "--max_sequence_length",
+        type=int,
+        metavar="N",
+        help="most tokens of a global prompt (default: 512, or what the model takes)",
+    )
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="FILE[:WEIGHT]",
+        help="a LoRA file and how strongly it acts; may be given several times",
+    )
+    parser.add_argument(
+        "--reference_scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="how strongly the pictures of characters act, 0 to 2; 0 = not at all (default: 1)",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to draw (default: auto)")
     parser.add_argument("--seed", type=int, default=0, help="of the run (default: 0)")

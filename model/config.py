@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ QUALITIES = ("fast", "balanced", "high_quality")
 INJECTIONS = ("similar", "diverse")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 LONGEST = 1024
+PLACES = "a folder, a safetensors or GGUF file, or a hub name such as ORG/NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +27,80 @@ class Preset:
     refine_steps: int = 0
 
 
-# One row a model. The starter's guidance was chosen by eye between 2.5 and 4; it was not measured.
+# One row a variant (model/render/variants.py has the rest of each row). Steps and guidance of the large ones
+# are those their makers name; the starter's guidance was chosen by eye between 2.5 and 4, not measured.
 PRESETS: dict[str, dict[str, Preset]] = {
     "starter": {
         "fast": Preset(steps=8, guidance=3.0),
         "balanced": Preset(steps=16, guidance=3.0),
         "high_quality": Preset(steps=32, guidance=3.0),
     },
+    "flux-dev": {
+        "fast": Preset(steps=12, guidance=3.5, refine_steps=6),
+        "balanced": Preset(steps=20, guidance=3.5, refine_steps=10),
+        "high_quality": Preset(steps=28, guidance=3.5, refine_steps=14),
+    },
+    "flux-schnell": {
+        "fast": Preset(steps=2, guidance=1.0, refine_steps=2),
+        "balanced": Preset(steps=4, guidance=1.0, refine_steps=4),
+        "high_quality": Preset(steps=8, guidance=1.0, refine_steps=4),
+    },
+    "flux-kontext": {
+        "fast": Preset(steps=12, guidance=2.5, refine_steps=4),
+        "balanced": Preset(steps=20, guidance=2.5, refine_steps=6),
+        "high_quality": Preset(steps=28, guidance=2.5, refine_steps=8),
+    },
+    **{
+        name: {
+            "fast": Preset(steps=20, guidance=guidance, refine_steps=6),
+            "balanced": Preset(steps=30, guidance=guidance, refine_steps=10),
+            "high_quality": Preset(steps=50, guidance=guidance, refine_steps=20),
+        }
+        for name, guidance in (("sd15", 7.5), ("sd15plus", 7.5), ("sdxl", 5.0), ("sdxlplus", 5.0))
+    },
 }
+
+# What --model and --model_variant name together; the first variant of a model is its default.
+MODELS: dict[str, dict[str, str]] = {
+    "starter": {"": "starter"},
+    "sd15": {"": "sd15"},
+    "sd15plus": {"": "sd15plus"},
+    "sdxl": {"": "sdxl"},
+    "sdxlplus": {"": "sdxlplus"},
+    "flux": {"dev": "flux-dev", "schnell": "flux-schnell"},
+    "fluxplus": {"kontext": "flux-kontext"},
+}
+# Most tokens of a global prompt, where a variant takes fewer than MOST_TOKENS.
+TOKENS = {"flux-schnell": 256}
+MOST_TOKENS = 512
+
+
+def variant_named(model: str, model_variant: str = "") -> str | None:
+    """The row of PRESETS that `--model` and `--model_variant` name; None: `model` is no name but a place.
+
+    Raises:
+        ConfigError: the model has no such variant.
+    """
+    if model in MODELS:
+        rows = MODELS[model]
+        row = rows.get(model_variant) if model_variant else next(iter(rows.values()))
+        known = ", ".join(name for name in rows if name)
+    elif model in PRESETS:
+        row, known = (model if not model_variant or model.endswith(f"-{model_variant}") else None), ""
+    else:
+        return None
+    if row is None:
+        advice = f"use {known}" if known else "leave it out"
+        raise ConfigError(f"--model_variant: {model} has no variant '{model_variant}'; {advice}")
+    return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A LoRA file and how strongly it acts."""
+
+    path: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +108,13 @@ class Settings:
     """Everything a run needs to know besides the story.
 
     Attributes:
-        model: a row of PRESETS, or a folder with a checkpoint of the starter's kind.
+        model: what --model said: a name of MODELS or PRESETS, a folder, a weights file, or a hub name.
+        variant: the row of PRESETS that it is.
+        adapters: LoRA files, in the order they are applied.
         device: one of DEVICES.
         seed: of the run; every panel's own seed comes from it.
-        steps, guidance, refine_steps, scheduler, max_sequence_length: see render's `Sampling`.
+        steps, guidance, refine_steps, scheduler, max_sequence_length, reference_scale: see render's
+            `Sampling`.
         candidates: pictures drawn of each character without a reference; the best one is kept.
         max_retries: how often a panel that is not accepted is drawn again, at most.
         vibe_threshold: least score of the vibe memory that a panel needs, −1 to 1.
@@ -62,6 +133,8 @@ class Settings:
     """
 
     model: str = "starter"
+    variant: str = "starter"
+    adapters: tuple[Adapter, ...] = ()
     quality: str = "balanced"
     device: str = "auto"
     seed: int = 0
@@ -70,6 +143,7 @@ class Settings:
     refine_steps: int
     scheduler: str = "flow_match"
     max_sequence_length: int = 512
+    reference_scale: float = 1.0
     candidates: int = 3
     max_retries: int = 3
     vibe_threshold: float = -0.1
@@ -92,12 +166,16 @@ class Settings:
 def resolve(
     *,
     model: str = "starter",
+    model_variant: str = "",
+    variant: str | None = None,
+    lora: Sequence[str] = (),
     quality: str = "balanced",
     steps: int | None = None,
     guidance: float | None = None,
     refine_steps: int | None = None,
     scheduler: str = "flow_match",
-    max_sequence_length: int = 512,
+    max_sequence_length: int | None = None,
+    reference_scale: float = 1.0,
     device: str = "auto",
     seed: int = 0,
     candidates: int = 3,
@@ -117,23 +195,31 @@ def resolve(
 ) -> Settings:
     """Fill what was not said from the preset, and check the rest.
 
+    Args:
+        variant: the row of PRESETS that `model` is, where it is no name but a place.
     Raises:
         ConfigError: a value is out of range; the message names its flag.
     """
-    if model not in PRESETS and not (Path(model) / "manifest.json").is_file():
-        known = ", ".join(PRESETS)
-        raise ConfigError(
-            f"--model: '{model}' is unknown; use one of {known}, or a folder with a manifest.json"
-        )
+    row = variant or variant_named(model, model_variant)
+    if row is None and (Path(model) / "manifest.json").is_file():
+        row = "starter"
+    if row is None:
+        raise ConfigError(f"--model: '{model}' is unknown; use one of {', '.join(MODELS)}, or {PLACES}")
     if inject not in INJECTIONS:
         raise ConfigError(f"--inject: '{inject}' is unknown; use one of {', '.join(INJECTIONS)}")
     if quality not in QUALITIES:
         raise ConfigError(f"--quality: '{quality}' is unknown; use one of {', '.join(QUALITIES)}")
-    preset = PRESETS.get(model, PRESETS["starter"])[quality]
+    preset = PRESETS[row][quality]
     steps = _within("--num_inference_steps", preset.steps if steps is None else steps, 1, 1000)
-    refine_steps = preset.refine_steps if refine_steps is None else refine_steps
+    # A preset leaves the regions at least half of the steps; whoever names a number gets that number.
+    refine_steps = min(preset.refine_steps, steps // 2) if refine_steps is None else refine_steps
+    tokens = TOKENS.get(row, MOST_TOKENS)
+    if max_sequence_length is None:
+        max_sequence_length = tokens
     return Settings(
         model=model,
+        variant=row,
+        adapters=tuple(map(_adapter, lora)),
         quality=quality,
         device=device,
         seed=_within("--seed", seed, 0, 2**63 - 1),
@@ -141,7 +227,8 @@ def resolve(
         guidance=_within("--guidance_scale", preset.guidance if guidance is None else guidance, 0.0, 100.0),
         refine_steps=_within("--refine_steps", refine_steps, 0, steps),
         scheduler=scheduler,
-        max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, 512),
+        max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, tokens),
+        reference_scale=_within("--reference_scale", reference_scale, 0.0, 2.0),
         candidates=_within("--candidates", candidates, 1, 64),
         max_retries=_within("--max_retries", max_retries, 0, 10),
         vibe_threshold=_within("--vibe_threshold", vibe_threshold, -1.0, 1.0),
@@ -157,6 +244,18 @@ def resolve(
         out=out,
         library=library,
     )
+
+
+def _adapter(said: str) -> Adapter:
+    """`path`, or `path:weight`; a colon that no number follows belongs to the path, as in `C:`."""
+    path, _, weight = said.rpartition(":")
+    try:
+        adapter = Adapter(path=path, weight=_within("--lora", float(weight), -10.0, 10.0))
+    except ValueError:
+        adapter = Adapter(path=said)
+    if not Path(adapter.path).is_file():
+        raise ConfigError(f"--lora: {adapter.path} is no file; give a safetensors file, or FILE:WEIGHT")
+    return adapter
 
 
 def _eye(flag: str, source: str) -> str:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import PRESETS, Settings
+from model.config import Settings, resolve, variant_named
 from model.errors import IntegrityError, WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
 from model.memory.characters import Characters
 from model.memory.library import Library
-from model.render.weights import STARTER, Checkpoint, open_checkpoint
+from model.render.digests import digests
+from model.render.places import find_part
+from model.render.published import is_here, open_published, place_of, recognise
+from model.render.request import PanelRequest
+from model.render.variants import EYES, VARIANTS
+from model.render.weights import STARTER, Checkpoint, open_checkpoint, with_adapters
 
 if TYPE_CHECKING:
-    from model.render.flux import FluxRenderer
+    import torch
+
     from model.render.upscale import Upscaler
     from model.vision.clip import ImageEncoder
     from model.vision.detect import Detector
@@ -31,49 +38,110 @@ if TYPE_CHECKING:
 _CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
 
 
-def checkpoint_of(settings: Settings) -> Checkpoint:
-    """The checkpoint that `settings.model` names; reads its manifest only.
+class Renderer(Protocol):
+    """What draws panels, one class a family of models."""
 
+    def draw(
+        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+    ) -> tuple[Image.Image, ...]:
+        """One picture a request; the requests have one size and one sampling."""
+        ...
+
+
+def settle(*, model: str | None = None, model_variant: str = "", **said: Any) -> Settings:
+    """`resolve`, for whatever `--model` may be: a name, a folder, a file, a name of the hub, or nothing.
+
+    Args:
+        model: None = Flux dev where it was downloaded, else the starter.
     Raises:
-        WeightsMissing, IntegrityError: see `open_checkpoint`.
+        ConfigError, WeightsMissing, IntegrityError: see `resolve`, `place_of` and `recognise`.
     """
-    return open_checkpoint() if settings.model in PRESETS else open_checkpoint(Path(settings.model))
+    if model is None:
+        model = "flux" if model_variant or is_here(VARIANTS["flux-dev"]) else "starter"
+    if variant_named(model, model_variant) is not None:
+        return resolve(model=model, model_variant=model_variant, **said)
+    place = place_of(model)
+    ours = place.is_dir() and (place / "manifest.json").is_file()
+    row = "starter" if ours else recognise(place, model_variant)
+    return resolve(model=model, variant=row, **said)
+
+
+def checkpoint_of(
+    settings: Settings, *, hashed: bool = True, say: Callable[[str], None] | None = None
+) -> Checkpoint:
+    """The checkpoint that `settings.model` names; reads manifests, configs and headers only.
+
+    Args:
+        hashed: weights that came without a manifest are read for their fingerprint, once; see `digests`.
+        say: told before gigabytes are read.
+    Raises:
+        WeightsMissing, IntegrityError: see `open_checkpoint` and `open_published`.
+    """
+    named = variant_named(settings.model) is not None
+    place = None if named else place_of(settings.model)
+    if settings.variant == "starter":
+        found = open_checkpoint() if place is None else open_checkpoint(place)
+    else:
+        found = open_published(VARIANTS[settings.variant], place, hashed=hashed, say=say)
+    return with_adapters(found, settings.adapters)
 
 
 class Resident:
     """What `settings` names, on the device it names. Making one loads nothing."""
 
     def __init__(self, settings: Settings, library: Library, reporter: Reporter) -> None:
-        self.checkpoint: Checkpoint = checkpoint_of(settings)
+        self.checkpoint: Checkpoint = checkpoint_of(settings, say=reporter.say)
         self._settings, self._library, self._reporter = settings, library, reporter
         self._embeddings: dict[str, NDArray[np.float32]] = {}
 
     @functools.cached_property
-    def renderer(self) -> FluxRenderer:
-        """The renderer; loading it takes seconds."""
+    def renderer(self) -> Renderer:
+        """The renderer of the checkpoint's family; loading it takes seconds."""
         with self._reporter.timed("load"):
-            from model.render.devices import pick_device
-            from model.render.flux import FluxRenderer
+            from model.render.devices import compute_dtype, pick_device
 
             device = pick_device(self._settings.device)
             self._reporter.say(f"{self.checkpoint.name} on {device}: loading")
-            return FluxRenderer(self.checkpoint, load_reference=self._library.load, device=device)
+            dtype = compute_dtype(device, self.checkpoint.variant.name)
+            return _renderer(self.checkpoint, load_reference=self._library.load, device=device, dtype=dtype)
 
     @functools.cached_property
     def encoder(self) -> ImageEncoder:
-        """The checkpoint's CLIP."""
+        """The checkpoint's CLIP; see `_clip` for those that bring none."""
         with self._reporter.timed("load"):
             from model.vision.clip import ImageEncoder
 
-            return ImageEncoder(
-                self.checkpoint.folder / "clip", tokenizer=self.checkpoint.folder / "tokenizer"
-            )
+            folder = self._clip
+            brings_words = folder.parent if (folder.parent / "tokenizer").is_dir() else folder
+            return ImageEncoder(folder, tokenizer=brings_words / "tokenizer")
 
     @property
     def space(self) -> str:
         """The id of `encoder`'s space, from the manifest: loads nothing."""
-        named = [self.checkpoint.files.get(f"clip/{name}", "")[:16] for name in _CLIP_WEIGHTS]
+        files = self._clip_files
+        named = [files.get(f"clip/{name}", "")[:16] for name in _CLIP_WEIGHTS]
         return next(filter(None, named), "") or self.encoder.space
+
+    @functools.cached_property
+    def _clip(self) -> Path:
+        """The image encoder: the checkpoint's own, else one from the hub's cache, else the starter's."""
+        own = self.checkpoint.folder / "clip"
+        if own.is_dir():
+            return own
+        (part,) = (part for part in EYES if part.name == "clip")
+        return find_part(part) or STARTER / "clip"
+
+    @functools.cached_property
+    def _clip_files(self) -> Mapping[str, str]:
+        """The sha256 of the image encoder's files, from manifests where there are some."""
+        for folder, files in (
+            (self.checkpoint.folder, self.checkpoint.files),
+            (STARTER, open_checkpoint().files),
+        ):
+            known = {name: sha256 for name, sha256 in files.items() if name.startswith("clip/")}
+            if known and self._clip == folder / "clip":
+                return known
+        return digests({f"clip/{path.name}": path for path in _files_of(self._clip)})
 
     @functools.cached_property
     def detector(self) -> Detector | None:
@@ -100,12 +168,12 @@ class Resident:
     @functools.cached_property
     def eyes(self) -> str:
         """A name for detector, segmenter and encoder together, by their files; loads none of them."""
-        own = [(name, sha256) for name, sha256 in self.checkpoint.files.items() if name.startswith("clip/")]
+        own = list(self._clip_files.items())
         for kind in ("detector", "segmenter"):
             source = self._eye(kind)
             if source is None:
                 own.append((kind, "none"))
-            elif source == self.checkpoint.folder / kind:
+            elif source == self.checkpoint.folder / kind and self.checkpoint.manifest:
                 files = self.checkpoint.files.items()
                 own += [(name, sha256) for name, sha256 in files if name.startswith(f"{kind}/")]
             else:
@@ -153,7 +221,12 @@ class Resident:
         if asked != "auto":
             return Path(asked)
         own = self.checkpoint.folder / kind
-        return own if own.is_dir() else None
+        if own.is_dir():
+            return own
+        if self.checkpoint.manifest:
+            return None
+        (part,) = (part for part in EYES if part.name == kind)
+        return find_part(part)
 
     def reference_embedding(self, picture: str) -> NDArray[np.float32]:
         """(d,) unit vector of a reference picture in the library, by sha256; encoded once."""
@@ -165,6 +238,18 @@ class Resident:
     def beside(self, picture: str) -> tuple[str, ...]:
         """The further pictures of a reference, by sha256: they say who it is, and are not drawn with."""
         return Characters(self._library).beside(picture)
+
+
+def _renderer(
+    checkpoint: Checkpoint, *, load_reference: Callable[[str], bytes], device: str, dtype: torch.dtype
+) -> Renderer:
+    if checkpoint.variant.family == "flux":
+        from model.render.flux import FluxRenderer
+
+        return FluxRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype)
+    from model.render.sd import SDRenderer
+
+    return SDRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype)
 
 
 def _files_of(source: Path) -> list[Path]:

@@ -147,7 +147,7 @@ def make_cast(
 def make_layout(path: Path, settings: Settings, reporter: Reporter) -> Report:
     """Draw frames, boxes and balloons only; loads no model."""
     started = time.perf_counter()
-    plan = plan_for(path, settings, checkpoint_of(settings))
+    plan = plan_for(path, settings, checkpoint_of(settings, hashed=False))
     out = _open_out(settings, plan)
     book = lettered(plan, {}, {})
     with reporter.bar("layout", len(book.pages)) as bar:
@@ -216,6 +216,7 @@ def sampling_of(settings: Settings) -> Sampling:
         scheduler=settings.scheduler,
         refine_steps=settings.refine_steps,
         max_sequence_length=settings.max_sequence_length,
+        reference_scale=settings.reference_scale,
     )
 
 

@@ -101,14 +101,13 @@ def _write(one: Character, library: Library, out: Path) -> list[str]:
 
 
 def _add(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.config import resolve
     from model.execution.progress import Reporter
     from model.memory.cast import Look
     from model.memory.characters import Characters
     from model.portrait import read_portrait
-    from model.resident import Resident
+    from model.resident import Resident, settle
 
-    settings = resolve(
+    settings = settle(
         model=flags.model, detector=flags.detector, segmenter=flags.segmenter, library=flags.library
     )
     characters = Characters(library)
@@ -235,15 +234,14 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:
-    from model.config import resolve
     from model.execution.progress import Reporter
     from model.portrait import read_portrait
-    from model.resident import Resident
+    from model.resident import Resident, settle
     from model.sighting import nearest_sightings
 
     data, _ = read_portrait(flags.like, None)
     with Reporter() as reporter:
-        models = Resident(resolve(model=flags.model, library=flags.library), library, reporter)
+        models = Resident(settle(model=flags.model, library=flags.library), library, reporter)
         return nearest_sightings(data, flags.k, models=models, library=library)
 
 

@@ -25,6 +25,16 @@ def pick_device(asked: str) -> str:
     return asked
 
 
+def compute_dtype(device: str, variant: str) -> torch.dtype:
+    """What a variant is computed in: float32 on a CPU and for the starter, else what the device is quick in.
+
+    Flux overflows in float16; Stable Diffusion was published in it.
+    """
+    if device == "cpu" or variant == "starter":
+        return torch.float32
+    return torch.float16 if variant.startswith("sd") else torch.bfloat16
+
+
 @contextlib.contextmanager
 def memory_errors(device: str) -> Generator[None]:
     """Turn torch's ways of saying that memory is used up into OutOfMemory.

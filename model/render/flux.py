@@ -16,11 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from model.render.devices import memory_errors
+from model.render.flux_parts import FluxParts, load_flux
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.schedulers import make_scheduler
 from model.render.sequence import Layout, attention_mask, image_ids, pack, region_cells, unpack
 from model.render.style import Palette, Palettes, pull
-from model.render.weights import Checkpoint, FluxParts, load_flux
+from model.render.weights import Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

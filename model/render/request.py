@@ -33,7 +33,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the sampler runs.
+    """How the sampler runs, and how much references weigh.
 
     Attributes:
         steps: denoising steps.
@@ -41,6 +41,7 @@ class Sampling:
         scheduler: flow_match, euler, ddim or dpm.
         refine_steps: how many of the last steps follow the global prompt alone.
         max_sequence_length: tokens kept of the global prompt.
+        reference_scale: how strongly references act: 1 = as trained, 0 = not at all, bit for bit.
         masked: obey the block mask; off, every region's tokens speak to the whole picture (for measurements).
     """
 
@@ -50,6 +51,7 @@ class Sampling:
     refine_steps: int = 0
     max_sequence_length: int = 512
     masked: bool = True
+    reference_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,9 @@ class PanelRequest:
 def canonical(request: PanelRequest) -> str:
     """The request as JSON with sorted keys, stable over runs and machines."""
     facts = {"rendering": RENDERING, **asdict(request)}
+    # Keys of panels without these are older than they are.
     if request.style is None:
-        del facts["style"]  # keys of panels without one are older than it
+        del facts["style"]
+    if request.sampling.reference_scale == 1.0:
+        del facts["sampling"]["reference_scale"]
     return json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

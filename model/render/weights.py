@@ -1,8 +1,8 @@
-"""Checkpoints: which are on this machine, what each can draw, and how it is loaded.
+"""Checkpoints: what a set of weights is, what it can draw, and that its files are whole.
 
-A `Checkpoint` is light (a manifest, no tensors), so that keys and plans need no torch. `load_flux` turns
-one into `FluxParts`, the diffusers classes in memory. Weights are safetensors or GGUF, checked by sha256
-before they are read.
+A `Checkpoint` is light (no tensors), so that keys and plans need no torch. One with a `manifest.json`, as the
+starter has it, is opened here; `published` opens what others publish. The loaders (`flux_parts`, `sd`) turn
+one into diffusers' classes in memory.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from model.config import Adapter
 from model.errors import IntegrityError, WeightsMissing
 from model.files import sha256_of
-
-if TYPE_CHECKING:
-    import torch
+from model.render.variants import VARIANTS, Variant
 
 # Folders whose files decide what is drawn; the others look at it or enlarge it.
 DRAWING = (
@@ -36,12 +35,13 @@ STARTER = Path(__file__).resolve().parent.parent / "starter"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """One set of weights on disk, described by its `manifest.json`.
+    """One set of weights on disk, described by its `manifest.json` or by its own config files.
 
     Attributes:
         name: what the user types after --model.
-        folder: in diffusers' layout.
-        fingerprint: sha256 over the sha256 of every file that decides pixels; part of each panel's key.
+        folder: in diffusers' layout; of a single file the folder it lies in.
+        fingerprint: sha256 over the sha256 of every file that decides pixels, LoRA files and their weights
+            included; part of each panel's key. Empty when nothing is to be drawn.
         files: relative path → sha256.
         shapes: (width, height) in pixels that it was trained to draw.
         cell: pixels of a token's side (VAE factor × 2).
@@ -53,6 +53,10 @@ class Checkpoint:
             was never calibrated, so a cosine says nothing.
         spread: cosine between doubt and certainty.
         alike: mean cosine of whole panels from which on they look all the same; None as for `identity`.
+        variant: its row of the table: family, reference mechanism, guidance.
+        parts: where its components are, when they are not all in `folder` under their own names.
+        adapters: LoRA files to merge into it.
+        manifest: `files` came with the checkpoint, so its bytes can be held against them.
     """
 
     name: str
@@ -69,6 +73,14 @@ class Checkpoint:
     identity: float | None = None
     spread: float = 0.1
     alike: float | None = None
+    variant: Variant = VARIANTS["starter"]
+    parts: Mapping[str, Path] = field(default_factory=dict)
+    adapters: tuple[Adapter, ...] = ()
+    manifest: bool = True
+
+    def part(self, name: str) -> Path:
+        """Where a component is: a folder, or a file. `name`: as in diffusers' layout, or ip_adapter."""
+        return self.parts.get(name, self.folder / name)
 
     def spoken(self, prompt: str) -> str:
         """The prompt as this checkpoint's text encoders take it: for a closed vocabulary lower case, without
@@ -105,7 +117,7 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
         return Checkpoint(
             name=manifest["name"],
             folder=folder,
-            fingerprint=hashlib.sha256(json.dumps(drawn_by).encode()).hexdigest(),
+            fingerprint=fingerprint_of(drawn_by),
             files=files,
             shapes=tuple((width, height) for width, height in drawing["shapes"]),
             cell=drawing["cell"],
@@ -127,13 +139,13 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
 
 
 def verify(checkpoint: Checkpoint) -> None:
-    """Check every file of the checkpoint against the manifest.
+    """Check every file of the checkpoint against the manifest; without one there is nothing to check.
 
     Raises:
         WeightsMissing: a file is absent.
         IntegrityError: a file has other bytes than the manifest says.
     """
-    for name, expected in checkpoint.files.items():
+    for name, expected in checkpoint.files.items() if checkpoint.manifest else ():
         path = checkpoint.folder / name
         if not path.is_file():
             raise WeightsMissing(f"{path}: missing; restore the file and run again")
@@ -144,61 +156,25 @@ def verify(checkpoint: Checkpoint) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FluxParts:
-    """A Flux checkpoint in memory, on one device: classes of diffusers and transformers, which ship too few
-    types to be checked.
-
-    Attributes:
-        transformer: FluxTransformer2DModel; vae: AutoencoderKL; t5: T5EncoderModel; clip: CLIPTextModel.
-        scheduler: config of a FlowMatchEulerDiscreteScheduler.
-    """
-
-    transformer: Any
-    vae: Any
-    t5: Any
-    clip: Any
-    t5_tokenizer: Any
-    clip_tokenizer: Any
-    scheduler: dict[str, Any]
-
-
-def load_flux(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype) -> FluxParts:
-    """Verify and load a Flux checkpoint.
-
-    The transformer comes from its GGUF file through diffusers' GGUF path and is then dequantized once into
-    `dtype`: the numbers are those of dequantizing at every step, without the cost.
+def with_adapters(checkpoint: Checkpoint, adapters: tuple[Adapter, ...]) -> Checkpoint:
+    """The checkpoint with LoRA files merged into it when it is loaded: other weights, another fingerprint.
 
     Raises:
-        WeightsMissing, IntegrityError: see `verify`.
+        WeightsMissing: a file is not there.
     """
-    import torch
-    from diffusers import AutoencoderKL, FluxTransformer2DModel, GGUFQuantizationConfig
-    from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
+    if not adapters:
+        return checkpoint
+    told: list[tuple[str, float]] = []
+    for adapter in adapters:
+        try:
+            told.append((sha256_of(Path(adapter.path)), adapter.weight))
+        except OSError as error:
+            raise WeightsMissing(f"--lora: {adapter.path}: {error.strerror}; name another file") from error
+    mixed = json.dumps([checkpoint.fingerprint, told])
+    fingerprint = hashlib.sha256(mixed.encode()).hexdigest() if checkpoint.fingerprint else ""
+    return replace(checkpoint, fingerprint=fingerprint, adapters=adapters)
 
-    verify(checkpoint)
-    folder = checkpoint.folder
-    gguf = next(folder.glob("transformer/*.gguf"), None)
-    if gguf is None:
-        raise WeightsMissing(f"{folder / 'transformer'}: no GGUF file there; restore it and run again")
-    transformer: Any = FluxTransformer2DModel.from_single_file(
-        str(gguf),
-        config=str(folder),
-        subfolder="transformer",
-        local_files_only=True,
-        quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
-        torch_dtype=dtype,
-    )
-    transformer.dequantize()
-    vae: Any = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, local_files_only=True)
-    t5: Any = T5EncoderModel.from_pretrained(folder / "text_encoder_2", dtype=torch.float32)
-    clip: Any = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-    return FluxParts(
-        transformer=transformer.to(device).eval(),
-        vae=vae.to(device, memory_format=torch.channels_last).eval(),
-        t5=t5.to(device).eval(),
-        clip=clip.to(device).eval(),
-        t5_tokenizer=T5Tokenizer.from_pretrained(folder / "tokenizer_2"),
-        clip_tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8")),
-    )
+
+def fingerprint_of(files: Mapping[str, str]) -> str:
+    """One name for many files, by their labels and digests."""
+    return hashlib.sha256(json.dumps(dict(files)).encode()).hexdigest()

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import IntegrityError, WeightsMissing
-from model.render.weights import STARTER, Checkpoint, load_flux, open_checkpoint, verify
+from model.render.flux_parts import load_flux
+from model.render.weights import STARTER, Checkpoint, open_checkpoint, verify
 
 HALF = 2.0**-11  # diffusers multiplies a block's scale in half precision, here and at every step
 PROMPT = "Colour comic, one character; GIRL with red hair & an astronaut's helmet, t-shirt"
