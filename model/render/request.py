@@ -75,6 +75,7 @@ class PanelRequest:
         weights: the checkpoint's fingerprint.
         width, height: pixels to draw.
         prompt, negative: the global prompt and what to stay away from.
+        background: what is to be seen where no region is, for models that can be told; empty = the global prompt.
         regions: the characters, back to front.
         seed: of the initial noise.
         style: a weak style reference, or none.
@@ -89,6 +90,7 @@ class PanelRequest:
     seed: int
     sampling: Sampling
     style: Style | None = None
+    background: str = ""
 
     @property
     def key(self) -> str:
@@ -107,6 +109,8 @@ def canonical(request: PanelRequest) -> str:
     # Keys of panels without these are older than they are.
     if request.style is None:
         del facts["style"]
+    if not request.background:
+        del facts["background"]
     if request.sampling.reference_scale == 1.0:
         del facts["sampling"]["reference_scale"]
     return json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
