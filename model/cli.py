@@ -224,7 +224,9 @@ def _drawing_flags(parser: argparse.ArgumentParser) -> None:
         "--guidance_scale", dest="guidance", type=float, metavar="X", help="1 = off (default: by model)"
     )
     parser.add_argument(
-        "--scheduler", choices=SCHEDULERS, default="flow_match", help="sampler (default: flow_match)"
+        "--scheduler",
+        choices=SCHEDULERS,
+        help="sampler (default: flow_match; euler for Stable Diffusion, which takes no flow_match)",
     )
     parser.add_argument(
         "--refine_steps", type=int, metavar="N", help="last steps that follow the global prompt alone"

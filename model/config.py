@@ -173,7 +173,7 @@ def resolve(
     steps: int | None = None,
     guidance: float | None = None,
     refine_steps: int | None = None,
-    scheduler: str = "flow_match",
+    scheduler: str | None = None,
     max_sequence_length: int | None = None,
     reference_scale: float = 1.0,
     device: str = "auto",
@@ -226,7 +226,7 @@ def resolve(
         steps=steps,
         guidance=_within("--guidance_scale", preset.guidance if guidance is None else guidance, 0.0, 100.0),
         refine_steps=_within("--refine_steps", refine_steps, 0, steps),
-        scheduler=scheduler,
+        scheduler=_scheduler(row, scheduler),
         max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, tokens),
         reference_scale=_within("--reference_scale", reference_scale, 0.0, 2.0),
         candidates=_within("--candidates", candidates, 1, 64),
@@ -244,6 +244,15 @@ def resolve(
         out=out,
         library=library,
     )
+
+
+def _scheduler(row: str, said: str | None) -> str:
+    """The sampler; without a word on it, the one that the family is best known with."""
+    if not row.startswith("sd"):
+        return said or "flow_match"
+    if said == "flow_match":
+        raise ConfigError(f"--scheduler: flow_match is for Flux, not for {row}; use euler, ddim or dpm")
+    return said or "euler"
 
 
 def _adapter(said: str) -> Adapter:
