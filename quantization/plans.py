@@ -1,0 +1,197 @@
+"""What a way of drawing needs: from sizes to a `Plan` with the predicted peak of each phase.
+
+In: a model's `ModelSizes`, a `Machine`, a `Canvas`, and the choices. Out: a `Plan`. Pure: nothing is loaded
+or measured here, and no torch is needed. Which plan is best is the affair of `advise`.
+
+The prediction has a phase for each thing that is done, for only one of them needs the device at a time:
+prompts are encoded, then the encoders are freed; the steps; decoding. A phase takes the weights that are on
+the device in it and what is alive at its peak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quantization.sizes import FULL, ModelSizes, Part
+
+GB = 10**9
+TILE = 512  # pixels of a side that a tiling VAE decodes at once
+_SCRATCH = 64 * 2**20  # bytes that unpacking one matrix needs beside its buffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What there is to draw on.
+
+    Attributes:
+        kind: cuda, mps or cpu.
+        free: bytes of the device's memory that nobody uses.
+        host: free bytes of main memory, where offloaded weights wait; on mps and cpu that is `free` itself.
+        bfloat16: whether the device computes in it; Turing cards, such as a T4, do not.
+    """
+
+    kind: str
+    free: int
+    host: int
+    bfloat16: bool = True
+
+    @property
+    def usable(self) -> int:
+        """What a plan may fill: the rest is for the driver, for fragments, and for what else runs here."""
+        if self.kind == "cuda":
+            return self.free - max(GB * 6 // 10, self.free // 20)
+        return self.free - self.free // 10
+
+    @property
+    def dtype(self) -> str:
+        """The type to compute in. A CPU has no fast half precision that every model bears."""
+        if self.kind == "cpu":
+            return "float32"
+        return "bfloat16" if self.bfloat16 else "float16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """What is to be drawn at once: panels of one size, each with so many figures that have references."""
+
+    width: int
+    height: int
+    figures: int = 2
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to draw with a model on a machine.
+
+    Attributes:
+        level: of the denoiser's weights; `FULL` = as numbers of `dtype`.
+        offload: none; model: one network on the device at a time; group: its blocks, the next one on its way
+            while one computes; sequential: its layers, one by one.
+        text: where prompts are encoded: device, packed (there, at Q8_0), or cpu.
+        tiling: the VAE decodes in tiles, picture by picture.
+        batch: panels drawn at once.
+        dtype: to compute in.
+        encode, denoise, decode: predicted peak of the device's memory in each phase, in bytes.
+        host: bytes of main memory that wait beside it.
+        hot: bytes left for layers of a packed denoiser that may stay unpacked.
+        fits: the machine has that much.
+    """
+
+    level: str
+    offload: str
+    text: str
+    tiling: bool
+    batch: int
+    dtype: str
+    encode: int
+    denoise: int
+    decode: int
+    host: int
+    hot: int
+    fits: bool
+
+    @property
+    def peak(self) -> int:
+        """Predicted peak of the device's memory, bytes."""
+        return max(self.encode, self.denoise, self.decode)
+
+    def __str__(self) -> str:
+        weights = self.dtype if self.level == FULL else f"{self.level} in {self.dtype}"
+        parts = [weights, f"offload {self.offload}", f"batch {self.batch}"]
+        if self.text != "device":
+            parts.append({"packed": "text encoder at Q8_0", "cpu": "text encoder on the CPU"}[self.text])
+        if self.tiling:
+            parts.append("VAE in tiles")
+        parts.append(f"predicted peak {self.peak / GB:.1f} GB")
+        return ", ".join(parts)
+
+
+def predict(
+    model: ModelSizes,
+    machine: Machine,
+    canvas: Canvas,
+    *,
+    level: str = FULL,
+    offload: str = "none",
+    text: str = "device",
+    tiling: bool = False,
+) -> Plan:
+    """What one way of drawing will need."""
+    number = 4 if machine.dtype == "float32" else 2
+    unified = machine.kind != "cuda"
+    work = _alive(model, canvas, number)
+    if level != FULL:
+        work += number * model.denoiser.leaf + _SCRATCH
+    vae = _vae(model, number)
+    decoded = min(canvas.width * canvas.height, TILE * TILE) if tiling else canvas.width * canvas.height
+    pixels = decoded * (1 if tiling else canvas.batch)
+    decode = pixels * model.alive_decode * (4 if model.vae_single else number)
+    denoiser = model.denoiser.memory(level, number)
+    on_device = _on_device(model.denoiser, level, number, offload)
+    # What stays beside the part at work: all of it, unless parts take turns.
+    beside = vae if offload == "none" else 0
+    encode = 0 if text == "cpu" else _text(model, text, number, offload) + model.alive_text
+    helper = model.helpers.memory(FULL, number) + (beside + denoiser if offload == "none" else 0)
+    plan = Plan(
+        level=level,
+        offload=offload,
+        text=text,
+        tiling=tiling,
+        batch=canvas.batch,
+        dtype=machine.dtype,
+        encode=encode,
+        denoise=max(on_device + beside + work, helper if model.helpers.weights else 0),
+        decode=vae + decode + (denoiser if offload == "none" else 0),
+        host=0,
+        hot=0,
+        fits=True,
+    )
+    waiting = 0 if unified or offload == "none" else denoiser + vae
+    if text == "cpu":
+        # Encoders run in bfloat16 there and are freed before the denoiser is read.
+        waiting = max(waiting, sum(part.memory(FULL, 2) for part in model.text) + model.alive_text)
+    spare = max(0, machine.usable - plan.peak)
+    unpacked = max(0, number * model.denoiser.weights - denoiser)
+    return replace(
+        plan,
+        host=waiting,
+        hot=min(spare, unpacked) if level != FULL and offload == "none" else 0,
+        fits=plan.peak <= machine.usable and (unified or waiting <= machine.host - machine.host // 10),
+    )
+
+
+def _alive(model: ModelSizes, canvas: Canvas, number: int) -> int:
+    """Bytes alive at the peak of a step."""
+    tokens = model.tokens(canvas.width, canvas.height, canvas.figures)
+    of_one = tokens * model.alive * number
+    if model.masked:
+        of_one += tokens * tokens * (1 + number)  # as bools, and as what is added to the scores
+    return of_one * model.passes * canvas.batch
+
+
+def _on_device(part: Part, level: str, number: int, offload: str) -> int:
+    """Bytes of the denoiser's weights on the device while it works."""
+    if offload in ("none", "model"):
+        return part.memory(level, number)
+    if offload == "group":
+        return 2 * part.streamed(level, number) + number * part.outside
+    return number * part.leaf
+
+
+def _text(model: ModelSizes, text: str, number: int, offload: str) -> int:
+    """Bytes of the encoders on the device while they work."""
+    level = "Q8_0" if text == "packed" else FULL
+    sizes = [
+        part.memory(level if part.packed else FULL, number)
+        if offload in ("none", "model")
+        else _on_device(part, level if part.packed else FULL, number, offload)
+        for part in model.text
+    ]
+    buffer = number * max(part.leaf for part in model.text) if text == "packed" else 0
+    # Offloaded, they take turns too.
+    return (sum(sizes) if offload == "none" else max(sizes)) + buffer
+
+
+def _vae(model: ModelSizes, number: int) -> int:
+    return model.vae.memory(FULL, 4 if model.vae_single else number)
