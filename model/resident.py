@@ -128,8 +128,7 @@ class Resident:
         own = self.checkpoint.folder / "clip"
         if own.is_dir():
             return own
-        (part,) = (part for part in EYES if part.name == "clip")
-        return find_part(part) or STARTER / "clip"
+        return find_part(EYES["clip"]) or STARTER / "clip"
 
     @functools.cached_property
     def _clip_files(self) -> Mapping[str, str]:
@@ -225,8 +224,7 @@ class Resident:
             return own
         if self.checkpoint.manifest:
             return None
-        (part,) = (part for part in EYES if part.name == kind)
-        return find_part(part)
+        return find_part(EYES[kind])
 
     def reference_embedding(self, picture: str) -> NDArray[np.float32]:
         """(d,) unit vector of a reference picture in the library, by sha256; encoded once."""

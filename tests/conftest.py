@@ -20,6 +20,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def flux_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An HF_HOME with tiny Flux dev, schnell, Kontext and Redux in the layouts their makers publish."""
+    from tests.render.flux_checkpoints import write_cache
+
+    home = tmp_path_factory.mktemp("huggingface")
+    write_cache(home)
+    return home
+
+
 def build(folder: Path) -> None:
     """Write the checkpoint. The same bytes on every call in one environment."""
     import torch

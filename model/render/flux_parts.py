@@ -1,20 +1,47 @@
 """A Flux checkpoint becomes diffusers' classes in memory.
 
-In: a `Checkpoint` of the Flux family, a device and a dtype. Out: `FluxParts`. Knows nothing of panels.
+In: a `Checkpoint` of the Flux family, a device and a dtype. Out: `FluxParts`. The transformer may be a folder
+in diffusers' layout or one file, safetensors or GGUF, under anybody's names; LoRA files are merged into it.
+Knows nothing of panels.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel, GGUFQuantizationConfig
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from model.errors import WeightsMissing
+from model.errors import IntegrityError, WeightsMissing
+from model.render.flux_names import config_of, to_diffusers
+from model.render.places import stored_as, weight_files
+from model.render.redux import Redux, load_redux
+from model.render.variants import REDUX
 from model.render.weights import Checkpoint, verify
+
+_SCALED = ("scale_weight", "weight_scale", "scaled_fp8")
+# The config of Flux.1's VAE, for its one file (ae.safetensors), which does not say.
+_VAE = {
+    "_class_name": "AutoencoderKL",
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "latent_channels": 16,
+    "sample_size": 1024,
+    "scaling_factor": 0.3611,
+    "shift_factor": 0.1159,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +52,7 @@ class FluxParts:
     Attributes:
         transformer: FluxTransformer2DModel; vae: AutoencoderKL; t5: T5EncoderModel; clip: CLIPTextModel.
         scheduler: config of a FlowMatchEulerDiscreteScheduler.
+        redux: what makes tokens of reference pictures; None where references are latents.
     """
 
     transformer: Any
@@ -34,40 +62,131 @@ class FluxParts:
     t5_tokenizer: Any
     clip_tokenizer: Any
     scheduler: dict[str, Any]
+    redux: Redux | None = None
 
 
-def load_flux(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype) -> FluxParts:
+def load_flux(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype, packed: bool = False) -> FluxParts:
     """Verify and load a Flux checkpoint.
 
-    The transformer comes from its GGUF file through diffusers' GGUF path and is then dequantized once into
-    `dtype`: the numbers are those of dequantizing at every step, without the cost.
-
+    Args:
+        device: where everything goes once it is loaded.
+        dtype: of all parts.
+        packed: a GGUF's matrices stay as they are and are unpacked in every call; else once, into `dtype`:
+            the numbers are the same, without the cost.
     Raises:
-        WeightsMissing, IntegrityError: see `verify`.
+        WeightsMissing, IntegrityError: see `verify`; a part is missing or damaged.
+        ConfigError: a LoRA file is for another model.
     """
     verify(checkpoint)
-    folder = checkpoint.folder
-    gguf = next(folder.glob("transformer/*.gguf"), None)
-    if gguf is None:
-        raise WeightsMissing(f"{folder / 'transformer'}: no GGUF file there; restore it and run again")
-    transformer: Any = FluxTransformer2DModel.from_single_file(
-        str(gguf),
-        config=str(folder),
-        subfolder="transformer",
-        local_files_only=True,
-        quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
-        torch_dtype=dtype,
-    )
-    transformer.dequantize()
-    vae: Any = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, local_files_only=True)
-    t5: Any = T5EncoderModel.from_pretrained(folder / "text_encoder_2", dtype=torch.float32)
-    clip: Any = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+    return place(read_flux(checkpoint, dtype=dtype, packed=packed), device)
+
+
+def read_flux(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = False) -> FluxParts:
+    """Load every part into main memory."""
+    scheduler = checkpoint.part("scheduler") / "scheduler_config.json"
     return FluxParts(
-        transformer=transformer.to(device).eval(),
-        vae=vae.to(device, memory_format=torch.channels_last).eval(),
-        t5=t5.to(device).eval(),
-        clip=clip.to(device).eval(),
-        t5_tokenizer=T5Tokenizer.from_pretrained(folder / "tokenizer_2"),
-        clip_tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8")),
+        transformer=read_transformer(checkpoint, dtype=dtype, packed=packed),
+        vae=_read_vae(checkpoint.part("vae"), dtype),
+        t5=_read_encoder(T5EncoderModel, checkpoint.part("text_encoder_2"), dtype),
+        clip=_read_encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
+        t5_tokenizer=T5Tokenizer.from_pretrained(checkpoint.part("tokenizer_2"), local_files_only=True),
+        clip_tokenizer=CLIPTokenizer.from_pretrained(checkpoint.part("tokenizer"), local_files_only=True),
+        scheduler=json.loads(scheduler.read_text(encoding="utf-8")),
+        redux=load_redux(checkpoint, dtype=dtype) if checkpoint.variant.reference == REDUX else None,
     )
+
+
+def place(parts: FluxParts, device: str) -> FluxParts:
+    """Everything on one device, ready to be called."""
+    for module in (parts.transformer, parts.t5, parts.clip):
+        module.to(device).eval()
+    parts.vae.to(device, memory_format=torch.channels_last).eval()
+    if parts.redux is not None:
+        parts.redux.to(device)
+    return parts
+
+
+def read_transformer(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = False) -> Any:
+    """The transformer in main memory, LoRA files merged; see `load_flux`."""
+    source = checkpoint.part("transformer")
+    files = (source,) if source.is_file() else weight_files(source)
+    if not files:
+        raise WeightsMissing(f"{source}: no GGUF or safetensors file there; restore it and run again")
+    quantized = files[0].suffix == ".gguf"
+    config = checkpoint.parts.get("transformer_config", source / "config.json")
+    if quantized or source.is_file():
+        transformer = _from_file(files[0], config, dtype, quantized)
+        if quantized and not (packed and not checkpoint.adapters):
+            transformer.dequantize()
+    else:
+        transformer: Any = FluxTransformer2DModel.from_pretrained(
+            source, torch_dtype=dtype, local_files_only=True, **stored_as(files)
+        )
+    if checkpoint.adapters:
+        from model.render.lora import merge_flux
+
+        merge_flux(transformer, checkpoint.adapters)
+    return transformer
+
+
+def _from_file(file: Path, config: Path, dtype: torch.dtype, quantized: bool) -> Any:
+    state = to_diffusers(_tensors(file, quantized))
+    with tempfile.TemporaryDirectory() as folder:
+        # The tensors know better than a config that lay beside them how many blocks there are, and guidance.
+        described = {**(_config(config) if config.is_file() else {}), **config_of(state)}
+        (Path(folder) / "config.json").write_text(json.dumps(described), encoding="utf-8")
+        kind: Any = FluxTransformer2DModel
+        try:
+            return kind.from_single_file(
+                state,
+                config=folder,
+                local_files_only=True,
+                torch_dtype=dtype,
+                quantization_config=GGUFQuantizationConfig(compute_dtype=dtype) if quantized else None,
+            )
+        except (ValueError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise IntegrityError(
+                f"{file}: not a whole Flux transformer ({reason}); fetch it again"
+            ) from error
+
+
+def _tensors(file: Path, quantized: bool) -> dict[str, Tensor]:
+    if quantized:
+        from diffusers.models.model_loading_utils import load_gguf_checkpoint
+
+        return load_gguf_checkpoint(str(file))
+    try:
+        tensors = load_file(file)
+    except SafetensorError as error:
+        raise IntegrityError(f"{file}: not safetensors ({error}); fetch it again") from error
+    if any(name.endswith(_SCALED) for name in tensors):
+        raise IntegrityError(f"{file}: scaled fp8 weights are not read; take the bf16 file, or a GGUF")
+    return tensors
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise IntegrityError(f"{path}: not JSON ({error}); fetch it again") from error
+
+
+def _read_vae(source: Path, dtype: torch.dtype) -> Any:
+    if source.is_file():
+        # As Black Forest Labs publish it: diffusers knows the names.
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config.json").write_text(json.dumps(_VAE), encoding="utf-8")
+            kind: Any = AutoencoderKL
+            return kind.from_single_file(str(source), config=folder, local_files_only=True, torch_dtype=dtype)
+    return AutoencoderKL.from_pretrained(
+        source, torch_dtype=dtype, local_files_only=True, **stored_as(weight_files(source))
+    )
+
+
+def _read_encoder(kind: Any, source: Path, dtype: torch.dtype) -> Any:
+    """A text encoder; transformers unpacks one in GGUF by itself."""
+    files = weight_files(source)
+    if files and files[0].suffix == ".gguf":
+        return kind.from_pretrained(source, gguf_file=files[0].name, dtype=dtype, local_files_only=True)
+    return kind.from_pretrained(source, dtype=dtype, local_files_only=True, **stored_as(files))

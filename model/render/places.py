@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from model.errors import IntegrityError, WeightsMissing
 from model.render.variants import Part
@@ -52,14 +53,20 @@ def snapshot(repository: str) -> Path | None:
 
 
 def find_part(part: Part, beside: Path | None = None) -> Path | None:
-    """Where a part is: in a folder that somebody named, by its name or its file's; else in the cache."""
-    if beside is not None:
-        file = Path(part.path).name
-        for path in (beside / part.name, beside / part.path, beside / file, beside / part.name / file):
-            if path.exists() and (path.is_file() or not Path(file).suffix):
-                return path
-    found = snapshot(part.repository)
-    return found / part.path if found is not None and (found / part.path).exists() else None
+    """Where a part is: in a folder that somebody named, else in the cache; None: nowhere."""
+    own = find_beside(part, beside) if beside is not None else None
+    found = snapshot(part.repository) if own is None else None
+    return find_beside(part, found) if found is not None else own
+
+
+def find_beside(part: Part, folder: Path) -> Path | None:
+    """The part in one folder: where its makers have it, or where a person would put its file."""
+    path = Path(part.path)
+    loose = (Path(part.name) / path.name, Path(path.name)) if path.suffix else ()
+    for place in (path, *loose, Path(part.file)):
+        if (place.name or place == path) and (folder / place).exists():
+            return folder / place
+    return None
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -83,6 +90,13 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
             f"{pickles[0]}: a pickle can run any code, so it is not read; fetch the safetensors version"
         )
     return ()
+
+
+def stored_as(files: tuple[Path, ...]) -> dict[str, Any]:
+    """How diffusers and transformers are to be told which of a folder's files were found."""
+    name = files[0].name if files else ""
+    half = next((kind.lstrip(".") for kind in _KINDS if kind and f"{kind}." in f"{name}."), None)
+    return {"variant": half, "use_safetensors": True}
 
 
 def _shards(index: Path) -> tuple[Path, ...]:

@@ -15,7 +15,15 @@ from typing import Any
 from model.errors import ConfigError, IntegrityError, WeightsMissing
 from model.render.digests import digests
 from model.render.headers import tensor_names
-from model.render.places import drawing_files, find_part, hub_cache, is_hub_name, snapshot
+from model.render.places import (
+    drawing_files,
+    find_beside,
+    find_part,
+    hub_cache,
+    is_hub_name,
+    snapshot,
+    weight_files,
+)
 from model.render.variants import VARIANTS, Part, Variant
 from model.render.weights import Checkpoint, fingerprint_of
 
@@ -24,6 +32,7 @@ _ASPECTS = ((1, 1), (9, 7), (7, 9), (5, 3), (3, 5), (2, 1), (1, 2))
 # What a single file of Stable Diffusion holds; the rest is vocabularies and settings.
 _IN_SINGLE_FILE = ("unet", "vae", "text_encoder", "text_encoder_2")
 _WHOLE = "single_file"
+_WITHOUT_WEIGHTS = ("tokenizer", "tokenizer_2", "scheduler", "feature_extractor")
 
 
 def place_of(model: str) -> Path:
@@ -76,6 +85,7 @@ def open_published(
     row: Variant,
     place: Path | None = None,
     *,
+    instead: Mapping[str, Path] | None = None,
     hashed: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> Checkpoint:
@@ -83,6 +93,7 @@ def open_published(
 
     Args:
         place: a folder or file that holds it, or some of it; what is not there is taken from the hub's cache.
+        instead: files or folders that take the place of parts, by their names, such as a GGUF transformer.
         hashed: its files are read for the fingerprint; not needed to plan.
         say: told before gigabytes are read.
     Raises:
@@ -92,13 +103,18 @@ def open_published(
     single = place if place is not None and place.is_file() else None
     beside = place.parent if single is not None and place is not None else place
     found = {part.name: find_part(part, beside) for part in row.parts}
+    replaced = dict(instead or {})
     if single is not None:
-        found["transformer" if row.family == "flux" else _WHOLE] = single
-    inside = _IN_SINGLE_FILE if single is not None and row.family != "flux" else ()
+        replaced["transformer" if row.family == "flux" else _WHOLE] = single
+    config = (found.get("transformer") or Path()) / "config.json"
+    if "transformer" in replaced and config.is_file():
+        replaced["transformer_config"] = config
+    inside = _IN_SINGLE_FILE if _WHOLE in replaced else ()
     for part in row.parts:
-        if found[part.name] is None and part.name not in inside:
+        path = replaced.get(part.name, found[part.name])
+        if part.name not in inside and (path is None or _hollow(part, path)):
             raise _missing(part, row, place)
-    parts = {name: path for name, path in found.items() if path is not None}
+    parts = {name: path for name, path in {**found, **replaced}.items() if path is not None}
     files = {label: path for name, path in parts.items() for label, path in drawing_files(name, path)}
     known = digests(files, say=say) if hashed else {}
     side, factor = _size(parts, row)
@@ -122,10 +138,15 @@ def open_published(
 def is_here(row: Variant) -> bool:
     """Whether every part of a row is in the hub's cache, whole."""
     try:
-        found = [find_part(part) for part in row.parts]
-        return all(path is not None and list(drawing_files("", path)) for path in found)
+        found = [(part, find_part(part)) for part in row.parts]
+        return all(path is not None and not _hollow(part, path) for part, path in found)
     except (WeightsMissing, IntegrityError):
         return False
+
+
+def _hollow(part: Part, path: Path) -> bool:
+    """Whether a folder lacks the weights that it is there for."""
+    return path.is_dir() and part.name not in _WITHOUT_WEIGHTS and not weight_files(path)
 
 
 def _missing(part: Part, row: Variant, place: Path | None) -> WeightsMissing:
@@ -194,16 +215,10 @@ def _row_of_folder(folder: Path) -> str | None:
 def _plain_or_plus(row: str, folder: Path) -> str:
     """The kind of IP-Adapter that lies in the folder; the plain one where both or none do."""
     plain, plus = (
-        any(find_in(folder, part) for part in VARIANTS[name].parts if part.name == "ip_adapter")
+        any(find_beside(part, folder) for part in VARIANTS[name].parts if part.name == "ip_adapter")
         for name in (row, f"{row}plus")
     )
     return f"{row}plus" if plus and not plain else row
-
-
-def find_in(folder: Path, part: Part) -> bool:
-    """Whether a file of the hub lies somewhere in a folder that somebody put together."""
-    file = Path(part.path)
-    return any((folder / place).is_file() for place in (file, file.name, Path(part.name) / file.name))
 
 
 def _row_of_file(file: Path) -> str | None:

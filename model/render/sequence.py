@@ -1,12 +1,15 @@
 """The joint token sequence of one Flux panel: who stands where in it, and who may attend to whom.
 
 The order is ``[global text | region 1 text | … | region n text | image | reference 1 | … | reference n]``
-(DESIGN section 5). In: token counts, boxes, which regions have text and references. Out: position ids,
-image cells per region, and one boolean attention mask. Pure torch; knows no models, prompts or pixels.
+(DESIGN section 5). A reference comes as latents behind the image, or as a picture prompt (Redux tokens) that
+stands right behind its region's text and obeys the rules of that text. In: token counts, boxes, which regions
+have text and references. Out: position ids, image cells per region, and one attention mask. Pure torch;
+knows no models, prompts or pixels.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +26,7 @@ class Layout:
         regions: number of regions n ≥ 0.
         rows, columns: the image's grid of packed latents.
         reference_rows, reference_columns: the grid of each reference; 0 × 0 when there are none.
+        picture: tokens of each region's picture prompt; 0 when there are none.
     """
 
     global_text: int
@@ -32,11 +36,12 @@ class Layout:
     columns: int
     reference_rows: int = 0
     reference_columns: int = 0
+    picture: int = 0
 
     @property
     def text(self) -> int:
-        """Tokens before the image: global text and every region's text."""
-        return self.global_text + self.regions * self.region_text
+        """Tokens before the image: global text and every region's text and picture prompt."""
+        return self.global_text + self.regions * (self.region_text + self.picture)
 
     @property
     def image(self) -> int:
@@ -55,8 +60,14 @@ class Layout:
         return slice(0, self.global_text)
 
     def region_slice(self, region: int) -> slice:
-        start = self.global_text + region * self.region_text
+        """A region's text."""
+        start = self.global_text + region * (self.region_text + self.picture)
         return slice(start, start + self.region_text)
+
+    def picture_slice(self, region: int) -> slice:
+        """A region's picture prompt, right behind its text."""
+        start = self.region_slice(region).stop
+        return slice(start, start + self.picture)
 
     def image_slice(self) -> slice:
         return slice(self.text, self.text + self.image)
@@ -169,15 +180,16 @@ def attention_mask(
     reference i            no           own only       no               no                own only
     =====================  ===========  =============  ===============  ================  ===========
 
-    Padding (text beyond its length, a reference that is absent) attends to itself alone and nobody attends
-    to it, so a trimmed prompt and a padded one draw the same picture.
+    A region's text is its words and its picture prompt. Padding (text beyond its length, a reference or
+    picture prompt that is absent) attends to itself alone and nobody attends to it, so a trimmed prompt and a
+    padded one draw the same picture.
 
     Args:
         layout: token counts.
         cells: (B, n, image) bool from `region_cells`.
         global_lengths: (B,) int, valid tokens of each global prompt.
         region_lengths: (B, n) int, valid tokens of each region's prompt; 0 = no prompt.
-        has_reference: (B, n) bool.
+        has_reference: (B, n) bool; the reference is latents or a picture prompt, as `layout` says.
     Returns:
         (B, 1, total, total) bool, True = may attend.
     """
@@ -191,8 +203,10 @@ def attention_mask(
     mask[:, image, everywhere] = spoken[:, None, :]
     mask[:, image, image] = True
     for region in range(layout.regions):
-        text = layout.region_slice(region)
-        valid = torch.arange(layout.region_text, device=device) < region_lengths[:, region, None]
+        text = slice(layout.region_slice(region).start, layout.picture_slice(region).stop)
+        present = has_reference[:, region]
+        words = torch.arange(layout.region_text, device=device) < region_lengths[:, region, None]
+        valid = torch.cat([words, present[:, None].expand(-1, layout.picture)], 1)
         inside = cells[:, region]
         mask[:, text, text] |= valid[:, :, None] & valid[:, None, :]
         mask[:, text, image] = valid[:, :, None] & inside[:, None, :]
@@ -200,9 +214,29 @@ def attention_mask(
         if not layout.reference:
             continue
         reference = layout.reference_slice(region)
-        present = has_reference[:, region]
         mask[:, reference, reference] |= present[:, None, None]
         mask[:, image, reference] = (inside & present[:, None])[:, :, None]
         mask[:, text, reference] = (valid & present[:, None])[:, :, None]
         mask[:, reference, text] = (valid & present[:, None])[:, None, :]
     return mask[:, None]
+
+
+def weighted(mask: Tensor, layout: Layout, scale: float) -> Tensor:
+    """The mask as a bias, with references that count for `scale` times what they would.
+
+    Adding log(scale) to a key's scores multiplies its share before the shares are normed, so 0.5 lets every
+    reference token weigh half, against everything else that is attended to. Among themselves the tokens of
+    one reference keep their shares.
+
+    Args:
+        mask: (B, 1, total, total) bool, True = may attend.
+        scale: above 0.
+    Returns:
+        (B, 1, total, total) float32: 0 or log(scale) where attending is allowed, -inf elsewhere.
+    """
+    bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -math.inf)
+    for region in range(layout.regions):
+        for tokens in (layout.picture_slice(region), layout.reference_slice(region)):
+            bias[..., tokens] += math.log(scale)
+            bias[..., tokens, tokens] -= math.log(scale)
+    return bias

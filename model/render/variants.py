@@ -33,11 +33,13 @@ class Part:
         name: what it is called in diffusers' layout and asked for by (`Checkpoint.part`).
         repository: the hub's name of where its makers publish it.
         path: folder or file in that repository.
+        file: a single file there that holds the same; empty = none.
     """
 
     name: str
     repository: str
     path: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +97,15 @@ _FLUX = "black-forest-labs/FLUX.1"
 _ADAPTERS = "h94/IP-Adapter"
 
 
+# What Black Forest Labs publish in one file as well.
+_FILES = {"vae": "ae.safetensors", "image_embedder": "flux1-redux-dev.safetensors"}
+
+
 def _base(repository: str, names: tuple[str, ...]) -> tuple[Part, ...]:
-    return tuple(Part(name=name, repository=repository, path=name) for name in names)
+    files = _FILES if repository.startswith(_FLUX) else {}
+    return tuple(
+        Part(name=name, repository=repository, path=name, file=files.get(name, "")) for name in names
+    )
 
 
 def _adapter(file: str, encoder: str) -> tuple[Part, ...]:
@@ -212,8 +221,10 @@ _ROWS = (
 VARIANTS: Mapping[str, Variant] = {row.name: row for row in _ROWS}
 
 # What looks at panels of checkpoints that bring no eyes of their own; none of it decides a pixel.
-EYES = (
-    Part(name="clip", repository="laion/CLIP-ViT-B-32-laion2B-s34B-b79K", path=""),
-    Part(name="detector", repository="IDEA-Research/grounding-dino-tiny", path=""),
-    Part(name="segmenter", repository="facebook/sam-vit-base", path=""),
-)
+EYES = {
+    "clip": Part(name="clip", repository="timm/vit_base_patch32_clip_224.openai", path=""),
+    "detector": Part(name="detector", repository="IDEA-Research/grounding-dino-tiny", path=""),
+    "segmenter": Part(
+        name="segmenter", repository="ybelkada/segment-anything", path="checkpoints/sam_vit_b_01ec64.pth"
+    ),
+}
