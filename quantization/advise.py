@@ -179,9 +179,9 @@ def advice(machine: Machine) -> tuple[str, ...]:
     """What holds on this kind of device for every model."""
     if machine.kind == "cuda":
         if machine.bfloat16:
-            return ("compute in bfloat16; where weights do not fit, they wait in main memory",)
+            return ("where weights do not fit, they wait in main memory and are moved when they are used",)
         return (
-            "this card has no bfloat16: compute in float16",
+            "this card emulates bfloat16, which Flux needs: expect half its usual speed or less",
             "a GGUF level saves memory here, not time: each layer is unpacked when it is used",
         )
     if machine.kind == "mps":

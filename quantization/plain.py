@@ -67,7 +67,7 @@ def _between_extremes(x: Tensor, levels: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _inverse(scale: Tensor) -> Tensor:
-    return torch.where(scale != 0, 1 / scale, 0)
+    return scale.reciprocal().masked_fill_(scale == 0, 0)
 
 
 def _half(number: Tensor) -> Tensor:

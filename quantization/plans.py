@@ -27,7 +27,7 @@ class Machine:
         kind: cuda, mps or cpu.
         free: bytes of the device's memory that nobody uses.
         host: free bytes of main memory, where offloaded weights wait; on mps and cpu that is `free` itself.
-        bfloat16: whether the device computes in it; Turing cards, such as a T4, do not.
+        bfloat16: whether the device computes in it; Turing cards, such as a T4, only pretend to.
     """
 
     kind: str
@@ -41,13 +41,6 @@ class Machine:
         if self.kind == "cuda":
             return self.free - max(GB * 6 // 10, self.free // 20)
         return self.free - self.free // 10
-
-    @property
-    def dtype(self) -> str:
-        """The type to compute in. A CPU has no fast half precision that every model bears."""
-        if self.kind == "cpu":
-            return "float32"
-        return "bfloat16" if self.bfloat16 else "float16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +67,8 @@ class Plan:
         dtype: to compute in.
         encode, denoise, decode: predicted peak of the device's memory in each phase, in bytes.
         host: bytes of main memory that wait beside it.
+        stays: the text encoders fit beside everything else, so they stay; else they are freed after encoding.
+        together: the denoiser fits beside the text encoders at work, so it need not make room for them.
         hot: bytes left for layers of a packed denoiser that may stay unpacked.
         fits: the machine has that much.
     """
@@ -88,6 +83,8 @@ class Plan:
     denoise: int
     decode: int
     host: int
+    stays: bool
+    together: bool
     hot: int
     fits: bool
 
@@ -118,46 +115,63 @@ def predict(
     tiling: bool = False,
 ) -> Plan:
     """What one way of drawing will need."""
-    number = 4 if machine.dtype == "float32" else 2
+    dtype = "float32" if machine.kind == "cpu" else model.dtype
+    number = 4 if dtype == "float32" else 2
     unified = machine.kind != "cuda"
     work = _alive(model, canvas, number)
     if level != FULL:
-        work += number * model.denoiser.leaf + _SCRATCH
+        work += number * model.denoiser.leaf + min(_SCRATCH, 4 * number * model.denoiser.leaf)
     vae = _vae(model, number)
-    decoded = min(canvas.width * canvas.height, TILE * TILE) if tiling else canvas.width * canvas.height
-    pixels = decoded * (1 if tiling else canvas.batch)
+    pixels = canvas.width * canvas.height * canvas.batch
+    if tiling:  # and picture by picture
+        pixels = min(canvas.width * canvas.height, TILE * TILE)
     decode = pixels * model.alive_decode * (4 if model.vae_single else number)
     denoiser = model.denoiser.memory(level, number)
-    on_device = _on_device(model.denoiser, level, number, offload)
-    # What stays beside the part at work: all of it, unless parts take turns.
-    beside = vae if offload == "none" else 0
-    encode = 0 if text == "cpu" else _text(model, text, number, offload) + model.alive_text
-    helper = model.helpers.memory(FULL, number) + (beside + denoiser if offload == "none" else 0)
+    helpers = model.helpers.memory(FULL, number)
+    encoders = 0 if text == "cpu" else _text(model, text, number, offload)
+    speaking = model.alive_text if encoders else 0
+    # Beside the part at work stay the others, unless parts take turns.
+    rest = denoiser + vae if offload == "none" else 0
+    drawing = max(
+        _on_device(model.denoiser, level, number, offload) + (vae if rest else 0) + work,
+        (rest or vae) + decode,
+        rest + helpers,
+    )
+    usable = machine.usable
+    stays = offload == "none" and encoders + drawing <= usable
+    # In one memory everything is there from the start, wherever it will be used.
+    together = unified or stays or encoders + speaking + helpers + rest <= usable
+    beside = rest if together else 0
+    kept = encoders + helpers if stays else 0
     plan = Plan(
         level=level,
         offload=offload,
         text=text,
         tiling=tiling,
         batch=canvas.batch,
-        dtype=machine.dtype,
-        encode=encode,
-        denoise=max(on_device + beside + work, helper if model.helpers.weights else 0),
-        decode=vae + decode + (denoiser if offload == "none" else 0),
+        dtype=dtype,
+        encode=encoders + speaking + beside + (helpers if together and offload == "none" else 0),
+        denoise=_on_device(model.denoiser, level, number, offload) + (vae if rest else 0) + work + kept,
+        decode=(rest or vae) + decode + kept,
         host=0,
+        stays=stays,
+        together=together,
         hot=0,
         fits=True,
     )
-    waiting = 0 if unified or offload == "none" else denoiser + vae
-    if text == "cpu":
-        # Encoders run in bfloat16 there and are freed before the denoiser is read.
-        waiting = max(waiting, sum(part.memory(FULL, 2) for part in model.text) + model.alive_text)
-    spare = max(0, machine.usable - plan.peak)
+    waiting = 0
+    if not unified:
+        # Encoders that work in main memory do so in bfloat16.
+        of_text = sum(part.memory(FULL, 2) for part in model.text)
+        waiting = 0 if stays else of_text + helpers + (0 if offload == "none" else denoiser + vae)
+        waiting += model.alive_text if text == "cpu" else 0
+    spare = max(0, usable - plan.peak)
     unpacked = max(0, number * model.denoiser.weights - denoiser)
     return replace(
         plan,
         host=waiting,
         hot=min(spare, unpacked) if level != FULL and offload == "none" else 0,
-        fits=plan.peak <= machine.usable and (unified or waiting <= machine.host - machine.host // 10),
+        fits=plan.peak <= usable and (unified or waiting <= machine.host - machine.host // 10),
     )
 
 
@@ -181,16 +195,14 @@ def _on_device(part: Part, level: str, number: int, offload: str) -> int:
 
 def _text(model: ModelSizes, text: str, number: int, offload: str) -> int:
     """Bytes of the encoders on the device while they work."""
-    level = "Q8_0" if text == "packed" else FULL
-    sizes = [
-        part.memory(level if part.packed else FULL, number)
-        if offload in ("none", "model")
-        else _on_device(part, level if part.packed else FULL, number, offload)
-        for part in model.text
-    ]
-    buffer = number * max(part.leaf for part in model.text) if text == "packed" else 0
-    # Offloaded, they take turns too.
-    return (sum(sizes) if offload == "none" else max(sizes)) + buffer
+    whole = [part.memory("Q8_0" if text == "packed" and part.packed else FULL, number) for part in model.text]
+    largest = number * max(part.leaf for part in model.text)
+    buffer = largest if text == "packed" else 0
+    if offload == "none":
+        return sum(whole) + buffer
+    if offload == "model":  # one after the other
+        return max(whole) + buffer
+    return min(2 * largest, max(whole))  # layer by layer, the next one on its way
 
 
 def _vae(model: ModelSizes, number: int) -> int:

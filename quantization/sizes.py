@@ -80,6 +80,8 @@ class ModelSizes:
         alive_decode: numbers alive a pixel at the peak of decoding.
         vae_single: the VAE works in single precision whatever the compute type.
         masked: the joint sequence has a mask.
+        dtype: to compute in, where there is a choice: Flux overflows in float16, Stable Diffusion was
+            published in it.
         levels: levels that its denoiser can be loaded at, beside `FULL`; best first.
     """
 
@@ -97,6 +99,7 @@ class ModelSizes:
     alive_decode: int = 770
     vae_single: bool = False
     masked: bool = False
+    dtype: str = "bfloat16"
     levels: tuple[str, ...] = ()
 
     def tokens(self, width: int, height: int, figures: int) -> int:
@@ -164,12 +167,34 @@ def _stable(name: str, unet: Part, text: tuple[Part, ...], *, alive: int, vae_si
         alive=alive,
         alive_text=10_000_000,
         vae_single=vae_single,
+        dtype="float16",
     )
 
+
+# (Its rows of 192 and 384 are no multiple of the 256 values that the K levels take at once.)
+_STARTER = ModelSizes(
+    name="starter",
+    denoiser=Part(
+        packed=17_252_352, kept=860_160, vectors=39_744, block=5_320_192, outside=863_296, leaf=884_736
+    ),
+    text=(Part(kept=772_352, leaf=73_728), Part(kept=238_464, leaf=100_608)),
+    vae=Part(kept=3_816_627, leaf=147_456),
+    cell=32,
+    text_tokens=(24, 16),
+    figure_tokens=16,
+    passes=2,
+    alive=round(ALIVE_FLUX * 384),
+    alive_text=2_000_000,
+    alive_decode=100,
+    masked=True,
+    dtype="float32",
+    levels=("Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
+)
 
 MODELS = {
     sizes.name: sizes
     for sizes in (
+        _STARTER,
         _flux("flux-dev", helpers=_REDUX, figure=729),
         _flux(
             "flux-schnell",

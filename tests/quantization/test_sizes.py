@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from quantization.levels import LEVELS
 from quantization.rules import plan_file
 from quantization.sizes import MODELS
+from quantization.sources import open_source
+
+STARTER = Path(__file__).parents[2] / "model" / "starter"
 
 
 def shapes_of(model: Any) -> dict[str, tuple[int, ...]]:
@@ -66,3 +70,16 @@ def test_text_encoders_and_vae_have_the_numbers_of_the_table() -> None:
     flux = MODELS["flux-dev"]
     assert sum(p.numel() for p in t5.parameters()) == flux.text[0].weights
     assert sum(p.numel() for p in vae.parameters()) == flux.vae.weights
+
+
+def test_the_starter_has_the_numbers_of_the_table() -> None:
+    starter = MODELS["starter"]
+    shapes = open_source(STARTER / "transformer" / "flux-q8_0.gguf").shapes
+    counts = {"Q8_0": 0, "F16": 0, "F32": 0}
+    for tensor in plan_file(shapes, LEVELS["Q8_0"], origin={}).tensors:
+        counts[tensor.type.name] += math.prod(tensor.shape)
+    part = starter.denoiser
+    assert counts == {"Q8_0": part.packed, "F16": part.kept, "F32": part.vectors}
+    for folder, text in zip(("text_encoder_2", "text_encoder"), starter.text, strict=True):
+        shapes = open_source(STARTER / folder / "model.safetensors").shapes
+        assert sum(map(math.prod, shapes.values())) == text.weights
