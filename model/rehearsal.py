@@ -27,6 +27,7 @@ from model.memory.library import Library
 from model.memory.panels import NewPanel, PanelCache
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
+from model.render.weights import Checkpoint
 from model.resident import Resident
 from model.story.plan import CastMember, Plan, panel_seed
 
@@ -111,6 +112,13 @@ def rehearse(
     return found
 
 
+def behind(checkpoint: Checkpoint, style: str, scene: str) -> str:
+    """What a panel's request says of the cells that no character owns: to Stable Diffusion, which can be told,
+    the place without its people; to other families nothing."""
+    told = checkpoint.variant.family in ("sd15", "sdxl") and scene
+    return ", ".join(filter(None, (style, scene))) if told else ""
+
+
 def _candidates(
     member: CastMember, plan: Plan, sampling: Sampling, settings: Settings, models: Resident
 ) -> tuple[PanelRequest, ...]:
@@ -123,6 +131,7 @@ def _candidates(
             height=height,
             prompt=f"{plan.style}, one character, wide shot, plain background",
             negative="",
+            background=behind(models.checkpoint, plan.style, "plain background"),
             regions=(Region(box=_STAGE, prompt=f"{member.prompt}, standing"),),
             seed=panel_seed(settings.seed, f"cast/{member.key}", attempt),
             sampling=sampling,

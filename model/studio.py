@@ -21,7 +21,7 @@ from model.memory.sentences import find_sentence_model
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
 from model.page.templates import panel_aspects
-from model.rehearsal import Reference, rehearse
+from model.rehearsal import Reference, behind, rehearse
 from model.remembering import keep, remember
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
@@ -78,7 +78,8 @@ def make_book(
     sampling = sampling_of(settings)
     cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
     asked = {
-        panel.id: _asked(panel, cast, sampling, models.checkpoint, settings.seed) for panel in plan.panels
+        panel.id: _asked(panel, plan.style, cast, sampling, models.checkpoint, settings.seed)
+        for panel in plan.panels
     }
     vibe = vibe_of_run(models)
     panels, injected = draw_injected(
@@ -177,7 +178,7 @@ def plan_for(path: Path, settings: Settings, checkpoint: Checkpoint) -> Plan:
 
 
 def request_for(
-    panel: Panel, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint
+    panel: Panel, style: str, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint
 ) -> PanelRequest:
     """Everything that decides the pixels of one planned panel at its first try."""
     return PanelRequest(
@@ -192,14 +193,20 @@ def request_for(
         ),
         seed=panel.seed,
         sampling=sampling,
+        background=behind(checkpoint, style, panel.scene) if panel.figures else "",
     )
 
 
 def _asked(
-    panel: Panel, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint, run_seed: int
+    panel: Panel,
+    style: str,
+    cast: Mapping[str, Reference],
+    sampling: Sampling,
+    checkpoint: Checkpoint,
+    run_seed: int,
 ) -> Asked:
     """The panel with its further seeds; a seed that the story fixed stays alone."""
-    first = request_for(panel, cast, sampling, checkpoint)
+    first = request_for(panel, style, cast, sampling, checkpoint)
 
     def tries(attempt: int) -> PanelRequest:
         return replace(first, seed=panel_seed(run_seed, panel.id, attempt)) if attempt else first
