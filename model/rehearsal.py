@@ -113,7 +113,7 @@ def rehearse(
 
 
 def behind(checkpoint: Checkpoint, style: str, scene: str) -> str:
-    """What a panel's request says of the cells that no character owns: to Stable Diffusion, which can be told,
+    """What a request says of the cells that no character owns: to Stable Diffusion, which can be told,
     the place without its people; to other families nothing."""
     told = checkpoint.variant.family in ("sd15", "sdxl") and scene
     return ", ".join(filter(None, (style, scene))) if told else ""
