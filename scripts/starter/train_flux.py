@@ -38,9 +38,9 @@ BATCH = {1: 56, 2: 40, 3: 28}
 SHARE = {1: 0.4, 2: 0.42, 3: 0.18}
 
 
-def learning_rate(base: float, step: int, fraction: float) -> float:
-    """A short warm-up, constant, and a cosine to 4 % over the last 40 % of the run."""
-    warm = min(1.0, (step + 1) / 100)
+def learning_rate(base: float, step: int, fraction: float, *, warm_up: int = 100) -> float:
+    """A warm-up of so many steps, constant, and a cosine to 4 % over the last 40 % of the run."""
+    warm = min(1.0, (step + 1) / warm_up)
     if fraction < 0.6:
         return base * warm
     return base * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * (fraction - 0.6) / 0.4)))
@@ -105,6 +105,7 @@ def main() -> int:
     flags.out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = flags.out / "checkpoint.pt", flags.out / "log.jsonl"
     torch.manual_seed(flags.seed + int(time.time()))
+    warm_up = 10 if checkpoint.exists() else 100  # an optimiser that goes on knows its gradients
     starter, optimizer, seen, several = opened(flags, checkpoint)
     probe = RoleProbe(starter.text.t5.config.d_model, flags.device)
     if flags.attach:
@@ -134,7 +135,7 @@ def main() -> int:
         batch = scenes.batch(count, BATCH[count] * flags.batch_scale)
         loss = velocity_loss(starter, fast, batch, shift=flags.shift, probe=probe).mean()
         loss.backward()
-        rate = learning_rate(flags.rate, step, elapsed / (flags.minutes * 60))
+        rate = learning_rate(flags.rate, step, elapsed / (flags.minutes * 60), warm_up=warm_up)
         optimizer.step(rate)
         step, seen = step + 1, seen + len(batch["latents"])
         several += len(batch["latents"]) if count > 1 else 0
