@@ -8,10 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import logging
-import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING
 from model import __version__
 from model.config import DEVICES, INJECTIONS, MODELS, QUALITIES, Settings
 from model.errors import AutoStudioError
+from model.quiet import quieten
 
 if TYPE_CHECKING:
     from model.studio import Report
@@ -41,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flags, run = module.parser().parse_args(rest), module.run
     else:
         flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
-    _quieten()
+    quieten(online=command == "download")
     try:
         return run(flags)
     except AutoStudioError as error:
@@ -149,16 +147,6 @@ def _underscored(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
-
-
-def _quieten() -> None:
-    """Library chatter that a user cannot act on: progress bars and advice of the loading code."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="timm.*")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -343,6 +331,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 # What is kept between runs, and files of weights: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
+    "download": "fetch and check weights: flux-dev, sdxl, …; --list says what is here",
     "quantize": "make a GGUF file of a checkpoint",
     "characters": "who looks how: list, show, add, approve, remove, undo, sightings",
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",

@@ -67,6 +67,16 @@ RUN_ELSEWHERE = {
         "tests/e2e/test_panels.py",
         '"--inject_every"',
     ),
+    "python run.py download sdxlplus": ("tests/download/test_command.py", "def test_a_set_comes_once"),
+    "python run.py download flux-schnell --gguf Q4_K_S": (
+        "tests/download/test_command.py",
+        '"flux-schnell", "--gguf"',
+    ),
+    "python run.py download grounding-dino sam clip": (
+        "tests/download/test_command.py",
+        "def test_every_name_of_the_readme_is_one",
+    ),
+    "scripts/setup_models.sh small": ("tests/download/test_command.py", "def test_the_script"),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
 
@@ -242,7 +252,7 @@ def test_every_command_works(
     if command in RUN_ELSEWHERE:
         file, piece = RUN_ELSEWHERE[command]
         assert piece in (ROOT / file).read_text(encoding="utf-8"), f"{file} no longer runs: {command}"
-        if words[:2] == ["python", "run.py"]:
+        if words[:2] == ["python", "run.py"] and words[2] not in cli.MEMORIES:
             _parse(words[2:])
     elif words == ["python", "run.py", "--help"]:
         with pytest.raises(SystemExit) as left:
@@ -259,6 +269,9 @@ def test_every_command_works(
     elif words[:4] == ["python", "-m", "pip", "install"]:
         extras = PROJECT["optional-dependencies"]["text"]
         assert words[4:] == [Requirement(line).name for line in extras]
+    elif words == ["python", "run.py", "download", "--list"]:
+        assert cli.main(words[2:]) == 0
+        assert "flux-schnell" in capsys.readouterr().out
     elif words[:3] == ["python", "run.py", "quantize"]:
         flags = quantize.parser().parse_args(words[3:])
         assert flags.level in LEVELS

@@ -1,0 +1,68 @@
+"""A quiet console: third-party chatter that a user cannot act on, silenced by exact category and module.
+
+In: nothing. Out: filters in `warnings`, quiet levels for the libraries' own logs. Nothing is silenced
+globally: a warning of another category, or from another module, is shown. tests/test_quiet.py provokes each
+one of the list, so that a stale one shows. Knows no library; names are strings.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import warnings
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chatter:
+    """One warning that is not shown.
+
+    Attributes:
+        category: exactly; module: exactly, the one that the warning is laid to.
+        begins: its first words.
+        why: what causes it, and why nobody here can act on it.
+        provoke: Python that makes it appear; empty where only another machine can.
+    """
+
+    category: type[Warning]
+    module: str
+    begins: str
+    why: str
+    provoke: str = ""
+
+
+CHATTER = (
+    Chatter(
+        category=FutureWarning,
+        module="timm.models.layers",
+        begins="Importing from timm.models.layers is deprecated",
+        why="groundingdino-py 0.4.0 imports from where timm 0.x had its layers",
+        provoke="import timm.models.layers",
+    ),
+)
+
+
+def quieten(*, online: bool = False) -> None:
+    """Silence the list, for this process.
+
+    Args:
+        online: the command is there to ask the hub; no other may, unless the user's HF_HUB_OFFLINE says so.
+    """
+    if not online:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for one in CHATTER:
+        silence(one)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    # One line a request, at a level that is shown; what failed is told by our own errors.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+def silence(one: Chatter) -> None:
+    """Put one filter before all others."""
+    module = re.escape(one.module) + r"\Z"
+    warnings.filterwarnings("ignore", message=re.escape(one.begins), category=one.category, module=module)
