@@ -17,7 +17,7 @@ from model.config import Settings
 from model.files import storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.library import Library
-from model.page.export import export_book, lettering_notes
+from model.page.export import export_book
 from model.page.values import Book, Line, PageArt, PanelArt
 from model.rehearsal import Reference
 from model.render.weights import Checkpoint
@@ -46,8 +46,7 @@ def bind(
             put(pictures[panel.id], library.load(large.get(blob, blob)))
     _remove_others(out / "panels", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _seen(plan, panels))
-    export_book(book, out, dpi)
-    return lettering_notes(book)
+    return export_book(book, out, dpi).notes
 
 
 def _seen(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:
@@ -75,10 +74,14 @@ def lettered(plan: Plan, pictures: Mapping[str, Path], seen: Mapping[str, tuple[
         language=plan.language,
         reading_direction=plan.reading_direction,
         page_size=plan.page_size,
+        font=plan.font,
+        capitals=plan.capitals,
+        writing=plan.writing,
         pages=tuple(
             PageArt(
                 number=page.number,
                 template=page.template,
+                frames=page.frames,
                 panels=tuple(
                     _panel_art(panel, pictures.get(panel.id), seen.get(panel.id)) for panel in page.panels
                 ),
@@ -103,6 +106,8 @@ def _panel_art(panel: Panel, picture: Path | None, seen: tuple[Box, ...] | None)
         figures=places,
         names=tuple(figure.name for figure in panel.figures),
         scene=", ".join(part for part in (panel.shot, panel.scene) if part),
+        shot=panel.shot,
+        emphasis=panel.emphasis,
     )
 
 
@@ -226,6 +231,7 @@ def _same_panels(path: Path, facts: dict[str, Any]) -> bool:
             and before["notes"] == facts["notes"]
             and before["title"] == facts["title"]
             and before["weights"] == json.loads(json.dumps(facts["weights"]))
+            and all(before[name] == facts[name] for name in ("story", "shapes", "planned"))
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -20,7 +20,8 @@ from model.memory.library import Library
 from model.memory.sentences import find_sentence_model
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
-from model.page.templates import panel_aspects
+from model.page.templates import arrange_page
+from model.page.tiers import View
 from model.rehearsal import Reference, behind, rehearse
 from model.remembering import keep, remember
 from model.render.png import encode
@@ -28,8 +29,8 @@ from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from model.resident import Resident, checkpoint_of
 from model.sighting import keep_sightings
-from model.story.plan import Panel, Plan, panel_seed, plan_story
-from model.story.schema import load_story
+from model.story.plan import Panel, Plan, own_frames, panel_seed, plan_story
+from model.story.schema import StoryPage, load_story
 from model.vibes import vibe_of_run
 
 
@@ -171,8 +172,9 @@ def plan_for(path: Path, settings: Settings, checkpoint: Checkpoint) -> Plan:
     """Read, check and plan the story for the shapes this checkpoint draws."""
     story = load_story(path)
 
-    def aspects(template: str, count: int) -> tuple[float, ...]:
-        return panel_aspects(template, count, story.page.size)
+    def aspects(template: str, page: StoryPage) -> tuple[float, ...]:
+        views = tuple(View(shot=panel.shot, emphasis=panel.emphasis) for panel in page.panels)
+        return arrange_page(template, views, story.page.size, own=own_frames(page)).aspects()
 
     return plan_story(story, seed=settings.seed, aspects=aspects, shapes=checkpoint.shapes)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from model.page.faces import Faces
-from model.page.typesetting import SetLine, Setting, set_in_box, set_in_oval
+from model.page.arcs import LEAN, RISE
+from model.page.hand import Hand
+from model.page.typesetting import Setting, set_in_box, set_in_oval
 from model.page.values import Line
 
 SIZE = 8.6  # points; what a letterer sets on a page of this format
@@ -29,16 +30,19 @@ _SOUND_SHARE = 0.15  # of the panel's height: how tall a sound's letters are dra
 _SOUND_SIZES = (12.0, 40.0)
 
 
-def bodies_for(line: Line, size: float, room: tuple[float, float], faces: Faces) -> tuple[Setting, ...]:
+def bodies_for(line: Line, size: float, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
     """The settings a line may have at this size in a room of (width, height) points; empty when none fits."""
     if line.kind == "sfx":
-        return _sound(line, size, room, faces)
+        return _sound(line, size, room, hand)
     style = _STYLES[line.kind]
     if line.kind == "narration":
-        return tuple(set_in_box(line.text, style, size, faces, (room[0], room[1] * 0.9)))
+        space = (room[0], room[1] * 0.9)
+        return tuple(
+            set_in_box(line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical)
+        )
     rim = RIMS.get(line.kind, 0.0) * size
     space = (room[0] - 2 * rim, room[1] - 2 * rim)
-    found = set_in_oval(line.text, style, size, faces, space)
+    found = set_in_oval(line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical)
     return tuple(
         replace(
             setting,
@@ -50,12 +54,12 @@ def bodies_for(line: Line, size: float, room: tuple[float, float], faces: Faces)
     )
 
 
-def _sound(line: Line, size: float, room: tuple[float, float], faces: Faces) -> tuple[Setting, ...]:
+def _sound(line: Line, size: float, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
     """Sounds are drawn, not set: as large as the panel bears, and smaller as the words around them shrink."""
     low, high = _SOUND_SIZES
     em = min(max(room[1] * _SOUND_SHARE, low), high) * (size / SIZE)
     while em > SMALLEST:
-        found = _drawn(line, em, room, faces)
+        found = _drawn(line, em, room, hand)
         if (
             found is not None
             and len(found.lines) <= 2
@@ -63,19 +67,22 @@ def _sound(line: Line, size: float, room: tuple[float, float], faces: Faces) -> 
         ):
             return (found,)
         em *= 0.85
-    found = _drawn(line, SMALLEST, room, faces)
+    found = _drawn(line, SMALLEST, room, hand)
     return (found,) if found is not None else ()
 
 
-def _drawn(line: Line, em: float, room: tuple[float, float], faces: Faces) -> Setting | None:
-    """A sound in centred rows, with room for its slant and its outline; None when it does not fit."""
-    lean = 0.11  # of the width: how much height the slant takes
-    space = room[0] * 0.86, room[1] * 0.8 - lean * room[0] * 0.86
-    for setting in set_in_box(line.text, "bold", em, faces, space)[:1]:
-        more = lean * setting.width
+def _drawn(line: Line, em: float, room: tuple[float, float], hand: Hand) -> Setting | None:
+    """A sound in centred rows, with room for its arc and its rim; None when it does not fit."""
+    bend = RISE + 2 * LEAN  # of the width: how much height the arc takes
+    space = room[0] * 0.86, room[1] * 0.8 - bend * room[0] * 0.86
+    for setting in set_in_box(line.text, "bold", em, hand.faces, space, hand.language)[:1]:
         rows = tuple(
-            SetLine(row.text, -faces.width(row.text, "bold") * em / 2, row.baseline + more / 2)
+            replace(
+                row,
+                x=-hand.faces.marked_width(row.text, row.styles) * em / 2,
+                baseline=row.baseline + LEAN * setting.width,
+            )
             for row in setting.lines
         )
-        return replace(setting, lines=rows, height=setting.height + more)
+        return replace(setting, lines=rows, height=setting.height + bend * setting.width)
     return None

@@ -25,6 +25,7 @@ from model.page.drawing import (
     draw_number,
     draw_sheet,
     draw_text,
+    frame_path,
     rect_of,
 )
 from model.page.faces import Faces, house_faces
@@ -50,7 +51,7 @@ def compose_page(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
         StoryError: the template cannot hold the panels, or a text cannot be set legibly.
         IntegrityError: a panel's picture cannot be read.
     """
-    faces = house_faces()
+    faces = house_faces(book.font)
     sheet = lay_out(book, page, faces)
     return raster(sheet, fitted_pictures(sheet, dpi), faces, dpi)
 
@@ -72,15 +73,15 @@ def draw_layout(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
     Raises:
         StoryError: as for `compose_page`.
     """
-    faces = house_faces()
+    faces = house_faces(book.font)
     sheet = lay_out(book, page, faces, pictures=False)
     surface, canvas = _surface(sheet, dpi)
     canvas.clear(PAPER)
     for order, panel in enumerate(sheet.panels, start=1):
-        canvas.drawRect(rect_of(panel.frame), skia.Paint(Color=_TINT))
+        canvas.drawPath(frame_path(panel), skia.Paint(AntiAlias=True, Color=_TINT))
         _draw_scene(canvas, panel, order, faces)
         _draw_figures(canvas, panel, faces)
-        draw_frame(canvas, panel.frame)
+        draw_frame(canvas, panel)
     for panel in sheet.panels:
         draw_balloons(canvas, panel, faces)
     draw_number(canvas, sheet, faces)

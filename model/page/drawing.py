@@ -10,30 +10,29 @@ Words are drawn in reading order, line by line, so that a PDF's text reads as th
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Mapping
 
 import skia
 
-from model.page.faces import Faces, font
+from model.page.faces import Faces
+from model.page.inking import ink_sound, ink_text, ink_words
 from model.page.lettering import Balloon
-from model.page.outlines import outline
+from model.page.outlines import Outline, outlines
 from model.page.plane import Rect
 from model.page.sheet import Sheet, SheetPanel
 
-ART, BALLOONS, WORDS = "art", "balloons", "words"
-LAYERS = (ART, BALLOONS, WORDS)  # from the paper upwards
-EMPTY_BALLOONS = (ART, BALLOONS)
+ART, NUMBER, BALLOONS, WORDS = "art", "number", "balloons", "words"
+LAYERS = (ART, BALLOONS, WORDS, NUMBER)  # from the paper upwards
 INK = skia.Color(18, 18, 20)
 PAPER = skia.Color(255, 255, 255)
 CAPTION_PAPER = skia.Color(253, 250, 240)
 SOFT_INK = skia.Color(74, 74, 80)
 FRAME_LINE = 1.1
 BALLOON_LINE = 0.95
+_INSET_RIM = 7.0  # half of it lies under the inset
 NOT_DRAWN = "not drawn"
 _HATCH = skia.Color(196, 196, 200)
 _HATCH_STEP = 7.0
-_SOUND_TILT = 6.0  # degrees
 
 
 def draw_sheet(
@@ -48,43 +47,75 @@ def draw_sheet(
         draw_art(canvas, sheet, pictures, faces)
     for panel in sheet.panels:
         draw_balloons(canvas, panel, faces, layers)
+    if NUMBER in layers:
+        draw_number(canvas, sheet, faces)
 
 
 def draw_art(canvas: skia.Canvas, sheet: Sheet, pictures: Mapping[str, skia.Image], faces: Faces) -> None:
-    """Paper, pictures, frames and the page number: all that holds no word of the story."""
+    """Paper, pictures and frames."""
     canvas.drawRect(skia.Rect.MakeWH(sheet.width, sheet.height), _fill(PAPER))
     for panel in sheet.panels:
         picture = pictures.get(panel.art.id)
         if picture is None:
             mark_missing(canvas, panel, faces)
         else:
-            sampling = skia.SamplingOptions(skia.CubicResampler.Mitchell())
-            canvas.drawImageRect(picture, rect_of(panel.frame), sampling, None)
-        draw_frame(canvas, panel.frame)
-    draw_number(canvas, sheet, faces)
+            draw_picture(canvas, panel, picture)
+        draw_frame(canvas, panel)
 
 
-def draw_frame(canvas: skia.Canvas, frame: Rect) -> None:
+def draw_picture(canvas: skia.Canvas, panel: SheetPanel, picture: skia.Image) -> None:
+    """A panel's picture, cut along its corners; an inset keeps some white around it."""
+    if panel.inset:
+        canvas.drawPath(frame_path(panel), _stroke(PAPER, _INSET_RIM, skia.Paint.kMiter_Join))
+    canvas.save()
+    if not panel.upright:
+        canvas.clipPath(frame_path(panel), doAntiAlias=True)
+    sampling = skia.SamplingOptions(skia.CubicResampler.Mitchell())
+    canvas.drawImageRect(picture, rect_of(panel.frame), sampling, None)
+    canvas.restore()
+
+
+def draw_frame(canvas: skia.Canvas, panel: SheetPanel) -> None:
     """The line around a panel."""
-    canvas.drawRect(rect_of(frame), _stroke(INK, FRAME_LINE, skia.Paint.kMiter_Join))
+    paint = _stroke(INK, FRAME_LINE, skia.Paint.kMiter_Join)
+    if panel.upright:
+        canvas.drawRect(rect_of(panel.frame), paint)
+    else:
+        canvas.drawPath(frame_path(panel), paint)
+
+
+def frame_path(panel: SheetPanel) -> skia.Path:
+    """A panel's corners as a closed path."""
+    first, *others = panel.corners
+    path = skia.Path().moveTo(first.x, first.y)
+    for corner in others:
+        path.lineTo(corner.x, corner.y)
+    return path.close()
 
 
 def draw_balloons(
     canvas: skia.Canvas, panel: SheetPanel, faces: Faces, layers: Collection[str] = LAYERS
 ) -> None:
     """A panel's balloons and sounds, in reading order; a sound is all words."""
-    for balloon in panel.balloons:
-        if balloon.kind != "sfx" and BALLOONS in layers:
-            _draw_shape(canvas, balloon)
-        if WORDS in layers:
-            (_draw_sound if balloon.kind == "sfx" else _draw_words)(canvas, balloon, faces)
+    if BALLOONS in layers:
+        for balloon, shape in outlines(panel.balloons):
+            if balloon.kind != "sfx":
+                _draw_shape(canvas, balloon, shape)
+    if WORDS in layers:
+        for balloon in panel.balloons:
+            if balloon.kind == "sfx":
+                ink_sound(canvas, balloon, ((PAPER, 0.3), (INK, 0.17)), faces)
+            else:
+                ink_words(canvas, balloon, SOFT_INK if balloon.kind == "whisper" else INK, faces)
 
 
 def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:
-    """The page number, in the middle of the lower margin."""
+    """The page number, in the middle of the lower margin; none where a panel has taken the margin."""
     text, size = str(sheet.number), 7.0
     x = sheet.width / 2 - faces.width(text, "regular") * size / 2
     lowest = max((panel.frame.bottom for panel in sheet.panels), default=sheet.height)
+    if sheet.height - lowest < 1.6 * size:
+        return
     draw_text(canvas, text, x, (lowest + sheet.height) / 2 + 0.36 * size, size, "regular", SOFT_INK, faces)
 
 
@@ -92,7 +123,9 @@ def mark_missing(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
     """Light hatching and a short word where a panel's picture should be."""
     frame = panel.frame
     canvas.save()
-    canvas.clipRect(rect_of(frame))
+    canvas.clipPath(frame_path(panel), doAntiAlias=True)
+    if panel.inset:
+        canvas.drawPaint(_fill(PAPER))
     hatch = _stroke(_HATCH, 0.6)
     x = frame.x - frame.height
     while x < frame.right:
@@ -120,17 +153,14 @@ def draw_text(
     faces: Faces,
 ) -> None:
     """One line of text from `x` rightwards."""
-    for run in faces.runs(text, style):
-        canvas.drawString(run.text, x, baseline, font(run, size), _fill(colour))
-        x += run.width * size
+    ink_text(canvas, text, x, baseline, size, style, colour, faces)
 
 
 def rect_of(rect: Rect) -> skia.Rect:
     return skia.Rect.MakeXYWH(rect.x, rect.y, rect.width, rect.height)
 
 
-def _draw_shape(canvas: skia.Canvas, balloon: Balloon) -> None:
-    shape = outline(balloon)
+def _draw_shape(canvas: skia.Canvas, balloon: Balloon, shape: Outline) -> None:
     line = _stroke(INK, BALLOON_LINE * (1.25 if balloon.kind == "shout" else 1.0))
     if balloon.kind == "whisper":
         line.setPathEffect(skia.DashPathEffect.Make([3.2, 2.2], 0.0))
@@ -139,43 +169,6 @@ def _draw_shape(canvas: skia.Canvas, balloon: Balloon) -> None:
     for path in (*shape.parts, shape.body):
         canvas.drawPath(path, paper)
         canvas.drawPath(path, line)
-
-
-def _draw_words(canvas: skia.Canvas, balloon: Balloon, faces: Faces) -> None:
-    colour = SOFT_INK if balloon.kind == "whisper" else INK
-    for row in balloon.lines:
-        draw_text(canvas, row.text, row.x, row.baseline, balloon.size, balloon.style, colour, faces)
-
-
-def _draw_sound(canvas: skia.Canvas, balloon: Balloon, faces: Faces) -> None:
-    """Letters with a heavy outline and a light rim, slanted; the inside is text, so that it can be found."""
-    centre = balloon.rect.centre
-    tilt = _SOUND_TILT if zlib.crc32(balloon.text.encode()) % 2 else -_SOUND_TILT
-    canvas.save()
-    canvas.rotate(tilt, centre.x, centre.y)
-    for colour, width in ((PAPER, 0.3), (INK, 0.17)):
-        paint = _stroke(colour, width * balloon.size)
-        for row in balloon.lines:
-            x = row.x
-            for run in faces.runs(row.text, balloon.style):
-                x = _stroke_run(canvas, run.text, x, row.baseline, font(run, balloon.size), paint)
-    for row in balloon.lines:
-        draw_text(canvas, row.text, row.x, row.baseline, balloon.size, balloon.style, PAPER, faces)
-    canvas.restore()
-
-
-def _stroke_run(
-    canvas: skia.Canvas, text: str, x: float, baseline: float, face: skia.Font, paint: skia.Paint
-) -> float:
-    """Stroke letters as shapes, not as text, which would be found twice; returns where they end."""
-    glyphs = face.textToGlyphs(text)
-    for glyph, advance in zip(glyphs, face.getWidths(glyphs), strict=True):
-        path = face.getPath(glyph)
-        if path is not None:
-            path.offset(x, baseline)
-            canvas.drawPath(path, paint)
-        x += advance
-    return x
 
 
 def _fill(colour: int) -> skia.Paint:

@@ -38,7 +38,7 @@ def export_book(book: Book, out: Path, dpi: int = DPI) -> tuple[Path, ...]:
     """
     if not book.pages:
         raise StoryError(f"book {book.title!r} has no pages; expected at least one")
-    faces = house_faces()
+    faces = house_faces(book.font)
     # Everything is laid out before anything is written: a text that cannot be set leaves the old book whole.
     sheets = [lay_out(book, page, faces) for page in book.pages]
     pages: list[Path] = []
@@ -65,7 +65,7 @@ def lettering_notes(book: Book) -> tuple[str, ...]:
     Raises:
         As `export_book`, except that nothing is written.
     """
-    faces = house_faces()
+    faces = house_faces(book.font)
     return tuple(note for page in book.pages for note in lay_out(book, page, faces).notes)
 
 

@@ -1,10 +1,8 @@
-"""Typefaces: which file letters which style, how wide text sets, and which characters no face has.
+"""Faces: how wide text sets in which style, with which glyphs, and which characters no face has.
 
-A comic face is used when one lies in a font folder of this machine; otherwise DejaVu Sans, which comes with
-matplotlib (a dependency of the detector's package), set a little narrow. Faces are loaded from named files,
-so a page does not depend on what the system calls its default. Characters outside the face are looked for
-in the other bundled faces, then among the system's; what nobody has is set as `?` and can be asked for.
-Knows nothing of balloons.
+In: a family of font files (`typefaces.py`). Out: runs of glyphs. Characters outside the family are looked for
+in the bundled faces, then among the system's; what nobody has is set as `?` and can be asked for. A style
+that the family lacks is leaned or thickened from one it has. Knows nothing of balloons.
 """
 
 # pyright: standard
@@ -12,10 +10,9 @@ Knows nothing of balloons.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
+import hashlib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,68 +20,82 @@ from pathlib import Path
 import skia
 
 from model.errors import PackageMissing
+from model.page.emphasis import STYLES, spans
+from model.page.shaping import Shape, Shaper, shaper_of
+from model.page.typefaces import Family, fallbacks, family
 
-STYLES = ("regular", "bold", "italic")
 REPLACEMENT = "?"
 
-# Free comic faces, best first: file names (without suffix) for regular, bold and italic.
-_COMIC_FACES = (
-    ("ComicNeue-Regular", "ComicNeue-Bold", "ComicNeue-Italic"),
-    ("ComicRelief-Regular", "ComicRelief-Bold", "ComicRelief-Regular"),
-    ("PatrickHand-Regular", "Bangers-Regular", "PatrickHand-Regular"),
-)
-_BUNDLED = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique")
-_BUNDLED_FALLBACKS = ("DejaVuSans", "DejaVuSansDisplay", "STIXGeneral")
-# DejaVu is wide for balloons; at nine tenths it reads like a condensed cut.
-_BUNDLED_SCALE = 0.9
+_LEAN = -0.2  # of a face that has no italic
 _MEASURE_SIZE = 128.0
+# Which style stands in for a missing one, best first.
+_STAND_INS = {
+    "regular": ("regular",),
+    "bold": ("bold", "regular"),
+    "italic": ("italic", "regular"),
+    "bold_italic": ("bold_italic", "bold", "italic", "regular"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One typeface as it is used: narrowed by `scale`, leaned, thickened; plainly set without a shaper."""
+
+    typeface: skia.Typeface
+    shaper: Shaper | None = None
+    scale: float = 1.0
+    leans: bool = False
+    thickened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of text in one typeface; `width` is in ems, so it sets `width * size` points wide."""
+    """A stretch of text in one face; `width` and the glyphs' places (x, y, downwards) are in ems."""
 
     text: str
-    typeface: skia.Typeface
-    scale: float
+    face: Face
     width: float
+    glyphs: tuple[int, ...]
+    places: tuple[tuple[float, float], ...]
 
 
 class Faces:
-    """One typeface per style, with fallbacks. Measuring is cached; an instance is cheap to keep."""
+    """One face per style, with fallbacks. What was shaped is kept; an instance is cheap to keep."""
 
-    def __init__(self, files: tuple[Path, Path, Path], scale: float, fallbacks: tuple[Path, ...]) -> None:
-        """Open a regular, a bold and an italic file; `scale` narrows (below 1) or widens them."""
-        self.name = files[0].stem
-        self._main = {style: _load(file) for style, file in zip(STYLES, files, strict=True)}
-        self._fallbacks = tuple(_load(file) for file in fallbacks)
-        self._scale = scale
-        self._chosen: dict[tuple[str, str], skia.Typeface | None] = {}
-        self._widths: dict[tuple[str, str], float] = {}
+    def __init__(self, chosen: Family, others: Sequence[Path], *, by_content: bool = False) -> None:
+        """Open a family's files and those of its fallbacks.
+
+        Args:
+            by_content: the name tells one version of a file from another.
+        """
+        self.name = chosen.name
+        if by_content:
+            self.name += "-" + hashlib.sha256(chosen.files["regular"].read_bytes()).hexdigest()[:12]
+        self._main = {style: _face(chosen, style) for style in STYLES}
+        self._fallbacks = tuple(Face(_load(file), shaper_of(file)) for file in others)
+        self._chosen: dict[tuple[str, str], Face | None] = {}
+        self._runs: dict[tuple[str, str], tuple[Run, ...]] = {}
 
     def runs(self, text: str, style: str) -> tuple[Run, ...]:
-        """Split `text` where the typeface changes; characters nobody has become `?`."""
-        stretches: list[tuple[skia.Typeface, list[str]]] = []
-        for character in text:
-            face = self._face_for(character, style)
-            if face is None:
-                character, face = REPLACEMENT, self._main[style]
-            elif unicodedata.combining(character) and stretches:
-                # A mark stays in its letter's typeface when that can draw it, so the two meet.
-                last = stretches[-1][0]
-                face = last if last.unicharToGlyph(ord(character)) else face
-            if stretches and stretches[-1][0] is face:
-                stretches[-1][1].append(character)
-            else:
-                stretches.append((face, [character]))
-        return tuple(self._run(face, "".join(characters), style) for face, characters in stretches)
+        """`text` as runs from left to right; characters nobody has become `?`."""
+        key = (text, style)
+        if key not in self._runs:
+            found: list[Run] = []
+            leftwards = _first_strong_is_leftwards(text)
+            for stretch, turned in _directions(text):
+                runs = [_run(face, part, turned) for face, part in self._stretches(stretch, style)]
+                runs = runs[::-1] if turned else runs
+                found = [*runs, *found] if leftwards else [*found, *runs]
+            self._runs[key] = tuple(found)
+        return self._runs[key]
 
     def width(self, text: str, style: str) -> float:
         """How wide `text` sets, in ems."""
-        key = (text, style)
-        if key not in self._widths:
-            self._widths[key] = sum(run.width for run in self.runs(text, style))
-        return self._widths[key]
+        return sum(run.width for run in self.runs(text, style))
+
+    def marked_width(self, text: str, styles: tuple[str, ...]) -> float:
+        """How wide `text` sets when each character has a style of its own, in ems."""
+        return sum(self.width(part, style) for part, style in spans(text, styles))
 
     def missing(self, text: str) -> tuple[str, ...]:
         """The characters of `text` that no face has, in order of appearance, each once."""
@@ -92,40 +103,48 @@ class Faces:
             character for character in dict.fromkeys(text) if self._face_for(character, "regular") is None
         )
 
-    def _run(self, face: skia.Typeface, text: str, style: str) -> Run:
-        scale = self._scale if face is self._main[style] else 1.0
-        font = _plain_font(face, _MEASURE_SIZE, scale)
-        return Run(text, face, scale, font.measureText(text) / _MEASURE_SIZE)
+    def _stretches(self, text: str, style: str) -> list[tuple[Face, str]]:
+        """Split text where the face changes."""
+        found: list[tuple[Face, list[str]]] = []
+        for character in text:
+            face = self._face_for(character, style)
+            if face is None:
+                character, face = REPLACEMENT, self._main[style]
+            elif unicodedata.combining(character) and found:
+                # A mark stays in its letter's face when that can draw it, so the two meet.
+                last = found[-1][0]
+                face = last if last.typeface.unicharToGlyph(ord(character)) else face
+            if found and found[-1][0] is face:
+                found[-1][1].append(character)
+            else:
+                found.append((face, [character]))
+        return [(face, "".join(characters)) for face, characters in found]
 
-    def _face_for(self, character: str, style: str) -> skia.Typeface | None:
+    def _face_for(self, character: str, style: str) -> Face | None:
         key = (character, style)
         if key not in self._chosen:
             self._chosen[key] = self._find(character, style)
         return self._chosen[key]
 
-    def _find(self, character: str, style: str) -> skia.Typeface | None:
+    def _find(self, character: str, style: str) -> Face | None:
         main = self._main[style]
-        if (
-            character.isspace()
-            or unicodedata.category(character) in ("Cf", "Mn")
-            or ord(character) in (0x200D,)
-        ):
+        if character.isspace() or unicodedata.category(character) in ("Cf", "Mn"):
             # Spaces are advanced over; joiners and variation selectors are nothing to see.
             return main
         code = ord(character)
         for face in (main, *self._fallbacks):
-            if face.unicharToGlyph(code):
+            if face.typeface.unicharToGlyph(code):
                 return face
         found = skia.FontMgr().matchFamilyStyleCharacter("", skia.FontStyle(), [], code)
         # A "last resort" face draws a box for everything, which is what must not happen.
         if found is None or not found.unicharToGlyph(code) or "LastResort" in found.getFamilyName():
             return None
-        return found
+        return Face(found)
 
 
-def font(run: Run, size: float) -> skia.Font:
-    """The font that draws `run` at `size` points exactly as it was measured."""
-    return _plain_font(run.typeface, size, run.scale)
+def font(run: Run, size: float, squeeze: float = 1.0) -> skia.Font:
+    """The font that draws `run` at `size` points exactly as it was measured, or squeezed."""
+    return _font(run.face, size, squeeze)
 
 
 def glyph_names(characters: tuple[str, ...]) -> str:
@@ -136,32 +155,77 @@ def glyph_names(characters: tuple[str, ...]) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def house_faces() -> Faces:
-    """The faces of this machine: a comic face when one is present, DejaVu Sans otherwise.
+@lru_cache(maxsize=8)
+def house_faces(font: str = "") -> Faces:
+    """The faces to letter with: the named family or font file, or for "" what this machine has.
+
+    That is a comic face when one is present, DejaVu Sans otherwise.
 
     Raises:
-        PackageMissing: neither is there.
+        StoryError: the named font is not on this machine.
+        PackageMissing: no font at all is.
     """
-    bundled = _bundled_folder()
-    fallbacks = tuple(
-        bundled / f"{name}.ttf" for name in _BUNDLED_FALLBACKS if (bundled / f"{name}.ttf").is_file()
+    return Faces(family(font), fallbacks(), by_content=bool(font))
+
+
+def _face(chosen: Family, style: str) -> Face:
+    stand_in = next(name for name in _STAND_INS[style] if name in chosen.files)
+    file = chosen.files[stand_in]
+    return Face(
+        typeface=_load(file),
+        shaper=shaper_of(file),
+        scale=chosen.scale,
+        leans="italic" in style and "italic" not in stand_in,
+        thickened="bold" in style and "bold" not in stand_in,
     )
-    present = _present_faces()
-    for names in _COMIC_FACES:
-        if all(name in present for name in names):
-            regular, bold, italic = (present[name] for name in names)
-            return Faces((regular, bold, italic), 1.0, fallbacks)
-    regular, bold, italic = (bundled / f"{name}.ttf" for name in _BUNDLED)
-    if not regular.is_file():
-        raise PackageMissing(
-            f"no typeface to letter with: {regular} is not there; install matplotlib, which brings it"
-        )
-    return Faces((regular, bold, italic), _BUNDLED_SCALE, fallbacks)
 
 
-def _plain_font(face: skia.Typeface, size: float, scale: float) -> skia.Font:
-    made = skia.Font(face, size, scale, 0.0)
+def _run(face: Face, text: str, leftwards: bool) -> Run:
+    shape = face.shaper.shape(text, leftwards=leftwards) if face.shaper else _plainly(face, text)
+    return Run(
+        text,
+        face,
+        shape.width * face.scale,
+        shape.glyphs,
+        tuple((x * face.scale, y) for x, y in shape.places),
+    )
+
+
+def _plainly(face: Face, text: str) -> Shape:
+    """Glyph after glyph, for a face of the system, whose file is not known."""
+    made = _font(face, _MEASURE_SIZE)
+    glyphs = tuple(made.textToGlyphs(text))
+    places: list[tuple[float, float]] = []
+    x = 0.0
+    for advance in made.getWidths(glyphs):
+        places.append((x / _MEASURE_SIZE, 0.0))
+        x += advance
+    return Shape(glyphs, tuple(places), x / _MEASURE_SIZE)
+
+
+def _directions(text: str) -> list[tuple[str, bool]]:
+    """Stretches of one direction in logical order, each with whether it runs leftwards."""
+    found: list[tuple[str, bool]] = []
+    turned = _first_strong_is_leftwards(text)
+    for character in text:
+        strong = unicodedata.bidirectional(character)
+        if strong in ("R", "AL", "L", "EN"):
+            turned = strong in ("R", "AL")
+        if found and found[-1][1] == turned:
+            found[-1] = found[-1][0] + character, turned
+        else:
+            found.append((character, turned))
+    return found
+
+
+def _first_strong_is_leftwards(text: str) -> bool:
+    strong = (unicodedata.bidirectional(character) for character in text)
+    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
+
+
+def _font(face: Face, size: float, squeeze: float = 1.0) -> skia.Font:
+    made = skia.Font(face.typeface, size, face.scale * squeeze, _LEAN if face.leans else 0.0)
+    made.setEmbolden(face.thickened)
     # Unhinted and subpixel: text measures the same at every resolution and in the PDF.
     made.setHinting(skia.FontHinting.kNone)
     made.setSubpixel(True)
@@ -170,43 +234,10 @@ def _plain_font(face: skia.Typeface, size: float, scale: float) -> skia.Font:
     return made
 
 
+@lru_cache(maxsize=64)
 def _load(file: Path) -> skia.Typeface:
     # A manager without system fonts: a named file needs none, and asking the system takes time.
     face = skia.FontMgr.New_Custom_Empty().makeFromFile(str(file))
     if face is None:
         raise PackageMissing(f"typeface {file} cannot be read; expected a TrueType or OpenType file")
     return face
-
-
-def _bundled_folder() -> Path:
-    found = importlib.util.find_spec("matplotlib")
-    if found is None or found.origin is None:
-        raise PackageMissing(
-            "matplotlib is not installed, and it brings the typeface; pip install matplotlib"
-        )
-    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-
-
-def _present_faces() -> dict[str, Path]:
-    """Font files in this machine's font folders that belong to a comic face, by name without suffix."""
-    home = Path.home()
-    folders = [
-        home / ".fonts",
-        home / ".local/share/fonts",
-        Path("/usr/share/fonts"),
-        Path("/usr/local/share/fonts"),
-    ]
-    if sys.platform == "darwin":
-        folders = [home / "Library/Fonts", Path("/Library/Fonts")]
-    elif sys.platform == "win32":
-        folders = [Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"]
-    wanted = {name for names in _COMIC_FACES for name in names}
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for parent, children, files in os.walk(folder):
-            children.sort()
-            for file in sorted(files):
-                path = Path(parent) / file
-                if path.suffix.lower() in (".ttf", ".otf") and path.stem in wanted:
-                    found.setdefault(path.stem, path)
-    return found

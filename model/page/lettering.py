@@ -1,21 +1,25 @@
 """Lettering: a panel's caption and lines become balloons with a place, a shape and set text.
 
 In: a panel's words, the rectangle it has on paper, which part of its picture shows. Out: balloons in reading
-order, as values that any canvas can draw, and notes on what could not be had. Refuses, naming panel and
-line, only what cannot be set legibly at all.
+order, as values that any canvas can draw, and notes on what could not be had. Long speeches are parted
+into joined balloons. Refuses, naming panel and line, only what cannot be set legibly at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.errors import StoryError
 from model.geometry import Box
 from model.page.anatomy import face_of, head_of
+from model.page.arcs import Arc, arc_of
 from model.page.bodies import SIZE, SMALLEST, STEP, bodies_for
-from model.page.faces import Faces, glyph_names
+from model.page.emphasis import plain
+from model.page.faces import glyph_names
+from model.page.hand import Hand
 from model.page.placement import GAP, Wanted, arrange
 from model.page.plane import Rect, seen_through
+from model.page.splitting import split_line
 from model.page.typesetting import LEADING, SetLine, Setting
 from model.page.values import Line, PanelArt
 
@@ -24,6 +28,10 @@ _GLIMPSE = 4.0  # points of a figure that must show for it to count
 _MOST_IN_ROW = 4
 _FULL = 0.8  # of a panel's area: what balloons may take before they are set in rows
 _COVERED = 0.06  # of a head or face: when more than this is covered, smaller letters are tried
+_SPOKEN = ("speech", "thought", "whisper")
+_WORDY = 210  # letters: a longer speech is parted before it is set
+_SPLITS = 3  # how often what does not fit is parted once more
+_NECK = 2.5  # ems: the longest neck between two joined balloons
 _SHRINKING = 9.0  # how much worse a page is when its letters shrink to nothing
 
 
@@ -31,8 +39,10 @@ _SHRINKING = 9.0  # how much worse a page is when its letters shrink to nothing
 class Balloon:
     """One placed utterance. `lines` are in points on paper: x is a line's left end, baseline where it stands.
 
-    `rect` is the outline's bounding box without the tail; `head` is the speaker's head, whose mouth the tail
-    points at and whose face it spares; None without a speaker.
+    `text` is what it says, without marks. `rect` is the outline's bounding box without the tail; `head` is
+    the speaker's head, whose mouth the tail points at and whose face it spares; None without a speaker. A
+    `joined` balloon goes on where the one before it ends: their outlines are one. A sound's letters stand on
+    its `arc`.
     """
 
     kind: str
@@ -42,6 +52,8 @@ class Balloon:
     size: float
     style: str
     head: Rect | None = None
+    joined: bool = False
+    arc: Arc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +64,20 @@ class Lettering:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A line, or a part of one that goes on from the part before it."""
+
+    line: Line
+    follows: bool = False
+
+
 _Set = tuple[tuple[Setting, Rect], ...]  # each line's setting and place
 
 
-def letter_panel(art: PanelArt, frame: Rect, window: Box, direction: str, faces: Faces) -> Lettering:
+def letter_panel(
+    art: PanelArt, frame: Rect, window: Box, direction: str, hand: Hand, within: Rect | None = None
+) -> Lettering:
     """Set and place everything a panel says.
 
     Args:
@@ -63,31 +85,83 @@ def letter_panel(art: PanelArt, frame: Rect, window: Box, direction: str, faces:
         frame: its rectangle on paper, in points.
         window: the part of its picture that shows, in fractions of the picture.
         direction: "ltr" or "rtl".
-        faces: what to letter with.
+        hand: what to letter with, and how.
+        within: the part of the frame where balloons may stand; all of it when None.
 
     Raises:
         StoryError: a line is so long that it cannot be set legibly in this panel.
     Deterministic.
     """
-    lines = _said(art)
+    lines = _said(art, hand)
     if not lines:
         return Lettering()
-    speakers = tuple(_speaker(line, frame, window) for line in lines)
     figures = tuple(frame.placed(seen_through(window, box)) for box in art.figures)
     figures = tuple(figure for figure in figures if min(figure.width, figure.height) > _GLIMPSE)
-    room = frame.inset(_INSET)
-    found = _around_figures(lines, speakers, figures, room, direction, faces)
+    room = (within or frame).inset(_INSET)
+    parts = _parted(tuple(_Part(line) for line in lines), _WORDY)
+    found = _placed(parts, frame, window, figures, room, direction, hand)
+    for _ in range(_SPLITS):
+        shorter = _parted(parts, 0)
+        if found is not None or shorter == parts:
+            break
+        # What does not fit as one balloon may fit as two, side by side.
+        parts = shorter
+        found = _placed(parts, frame, window, figures, room, direction, hand)
+    if found is None:
+        raise _too_much(art, lines, room, hand)
+    return Lettering(_balloons(parts, found, frame, window), _notes(art, lines, hand))
+
+
+def _placed(
+    parts: tuple[_Part, ...],
+    frame: Rect,
+    window: Box,
+    figures: tuple[Rect, ...],
+    room: Rect,
+    direction: str,
+    hand: Hand,
+) -> _Set | None:
+    """Settings and places of all parts; None when they have no room."""
+    lines = tuple(part.line for part in parts)
+    speakers = tuple(_speaker(line, frame, window) for line in lines)
+    found = _around_figures(lines, speakers, figures, room, direction, hand)
     if found is None or not found[0]:
         # Rows always read in order; balloons that do not are the last resort.
-        rows = _in_rows(lines, room, direction, faces)
+        rows = _in_rows(lines, room, direction, hand)
         found = (True, rows) if rows is not None else found
-    if found is None:
-        raise _too_much(art, lines, room, faces)
-    balloons = tuple(
-        _balloon(line, setting, rect, speaker)
-        for line, (setting, rect), speaker in zip(lines, found[1], speakers, strict=True)
-    )
-    return Lettering(balloons, _notes(art, lines, faces))
+    return found[1] if found is not None else None
+
+
+def _parted(parts: tuple[_Part, ...], longest: int) -> tuple[_Part, ...]:
+    """Speeches of more letters than `longest` in two; only the longest of all where that is 0."""
+    spoken = [part for part in parts if part.line.kind in _SPOKEN]
+    limit = longest or max((len(part.line.text) for part in spoken), default=0) - 1
+    found: list[_Part] = []
+    for part in parts:
+        long = part.line.kind in _SPOKEN and len(part.line.text) > limit
+        halves = split_line(part.line) if long else None
+        if halves is None:
+            found.append(part)
+        else:
+            found += [replace(part, line=halves[0]), _Part(halves[1], follows=True)]
+    return tuple(found)
+
+
+def _balloons(parts: tuple[_Part, ...], found: _Set, frame: Rect, window: Box) -> tuple[Balloon, ...]:
+    made: list[Balloon] = []
+    for part, (setting, rect) in zip(parts, found, strict=True):
+        balloon = _balloon(part.line, setting, rect, _speaker(part.line, frame, window))
+        if part.follows and _near(made[-1].rect, rect, setting.size):
+            balloon = replace(balloon, head=None, joined=True)
+        made.append(balloon)
+    return tuple(made)
+
+
+def _near(one: Rect, other: Rect, size: float) -> bool:
+    """Whether two balloons stand close enough for a neck between them."""
+    across = max(other.x - one.right, one.x - other.right, 0.0)
+    down = max(other.y - one.bottom, one.y - other.bottom, 0.0)
+    return across + down < _NECK * size
 
 
 def _speaker(line: Line, frame: Rect, window: Box) -> Rect | None:
@@ -112,14 +186,14 @@ def _around_figures(
     figures: tuple[Rect, ...],
     room: Rect,
     direction: str,
-    faces: Faces,
+    hand: Hand,
 ) -> tuple[bool, _Set] | None:
     """Letter a panel as its picture asks for, and say whether it reads in order; None when it is too full."""
     heads = tuple(head_of(figure) for figure in figures)
     spared = tuple((head, 5.0) for head in heads) + tuple((face_of(head), 16.0) for head in heads)
     best: tuple[tuple[bool, float], _Set] | None = None
     for size in _sizes():
-        settings = tuple(bodies_for(line, size, (room.width, room.height), faces) for line in lines)
+        settings = tuple(bodies_for(line, size, (room.width, room.height), hand) for line in lines)
         if not all(settings):
             continue
         # So full a panel has no free choice of places, and searching for them takes long.
@@ -143,7 +217,7 @@ def _around_figures(
     return (not best[0][0], best[1]) if best else None
 
 
-def _in_rows(lines: tuple[Line, ...], room: Rect, direction: str, faces: Faces) -> _Set | None:
+def _in_rows(lines: tuple[Line, ...], room: Rect, direction: str, hand: Hand) -> _Set | None:
     """Letter a crowded panel in rows, whatever they cover; None when even that has no room."""
     for size in _sizes():
         # The least height in which the lines from each one on can stand, and how many share its row.
@@ -156,7 +230,7 @@ def _in_rows(lines: tuple[Line, ...], room: Rect, direction: str, faces: Faces) 
                 sharing = range(first, first + count)
                 for index in sharing:
                     if (index, count) not in lowest:
-                        fitting = bodies_for(lines[index], size, (cell, room.height), faces)
+                        fitting = bodies_for(lines[index], size, (cell, room.height), hand)
                         lowest[index, count] = min(fitting, key=lambda setting: setting.height, default=None)
                 row = tuple(body for index in sharing if (body := lowest[index, count]) is not None)
                 if len(row) == count:
@@ -191,10 +265,11 @@ def _spread(rows: list[tuple[float, tuple[Setting, ...]]], room: Rect, direction
     return tuple(found)
 
 
-def _said(art: PanelArt) -> tuple[Line, ...]:
-    """Caption first, then the lines that hold anything to read."""
+def _said(art: PanelArt, hand: Hand) -> tuple[Line, ...]:
+    """Caption first, then the lines that hold anything to read; as the hand writes them."""
     caption = (Line(text=art.caption, kind="narration"),) if art.caption.strip() else ()
-    return (*caption, *(line for line in art.lines if line.text.strip()))
+    said = (*caption, *(line for line in art.lines if line.text.strip()))
+    return tuple(replace(line, text=hand.written(line.text)) for line in said)
 
 
 def _wanted(line: Line, settings: tuple[Setting, ...], speaker: Rect | None) -> Wanted:
@@ -210,20 +285,21 @@ def _balloon(line: Line, setting: Setting, rect: Rect, speaker: Rect | None) -> 
     middle = rect.centre.x
     return Balloon(
         kind=line.kind,
-        text=line.text,
+        text=plain(line.text),
         rect=rect,
-        lines=tuple(SetLine(row.text, middle + row.x, rect.y + row.baseline) for row in setting.lines),
+        lines=tuple(replace(row, x=middle + row.x, baseline=rect.y + row.baseline) for row in setting.lines),
         size=setting.size,
         style=setting.style,
         head=head_of(speaker) if speaker is not None and line.kind not in ("narration", "sfx") else None,
+        arc=arc_of(line.text, rect) if line.kind == "sfx" else None,
     )
 
 
-def _too_much(art: PanelArt, lines: tuple[Line, ...], room: Rect, faces: Faces) -> StoryError:
+def _too_much(art: PanelArt, lines: tuple[Line, ...], room: Rect, hand: Hand) -> StoryError:
     """Name the line that does not fit: the first that has no setting, or the longest of those that crowd."""
     whole = room.width, room.height
     index = next(
-        (index for index, line in enumerate(lines) if not bodies_for(line, SMALLEST, whole, faces)),
+        (index for index, line in enumerate(lines) if not bodies_for(line, SMALLEST, whole, hand)),
         max(range(len(lines)), key=lambda index: len(lines[index].text)),
     )
     offset = 1 if art.caption.strip() else 0
@@ -238,8 +314,8 @@ def _too_much(art: PanelArt, lines: tuple[Line, ...], room: Rect, faces: Faces) 
     )
 
 
-def _notes(art: PanelArt, lines: tuple[Line, ...], faces: Faces) -> tuple[str, ...]:
-    missing = faces.missing("".join(line.text for line in lines))
+def _notes(art: PanelArt, lines: tuple[Line, ...], hand: Hand) -> tuple[str, ...]:
+    missing = hand.faces.missing("".join(line.text for line in lines))
     if not missing:
         return ()
     return (f"panel {art.id}: no typeface here has {glyph_names(missing)}; set as '?'",)

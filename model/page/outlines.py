@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import random
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -44,6 +45,33 @@ class Tail:
     root: Point
     edge: Point
     tip: Point
+
+
+def outlines(balloons: Sequence[Balloon]) -> tuple[tuple[Balloon, Outline], ...]:
+    """The shapes of a panel's balloons: joined ones as one shape, with the first of them."""
+    found: list[tuple[Balloon, Outline]] = []
+    last: Balloon | None = None
+    for balloon in balloons:
+        shape = outline(balloon)
+        if balloon.joined and last is not None:
+            first, whole = found.pop()
+            body = skia.Op(whole.body, shape.body, skia.PathOp.kUnion_PathOp)
+            body = skia.Op(body, _neck(last, balloon), skia.PathOp.kUnion_PathOp)
+            found.append((first, Outline(body, (*whole.parts, *shape.parts))))
+        else:
+            found.append((balloon, shape))
+        last = balloon
+    return tuple(found)
+
+
+def _neck(one: Balloon, other: Balloon) -> skia.Path:
+    """What joins two balloons of one speech: a band from the middle of one to that of the other."""
+    start, end = one.rect.centre, other.rect.centre
+    length = start.distance(end) or 1.0
+    half = 0.55 * one.size
+    x, y = (start.y - end.y) / length * half, (end.x - start.x) / length * half
+    path = skia.Path().moveTo(start.x + x, start.y + y).lineTo(end.x + x, end.y + y)
+    return path.lineTo(end.x - x, end.y - y).lineTo(start.x - x, start.y - y).close()
 
 
 def outline(balloon: Balloon) -> Outline:

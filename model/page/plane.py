@@ -65,6 +65,12 @@ class Rect:
             and other.bottom <= self.bottom + slack
         )
 
+    def shared(self, other: Rect) -> Rect:
+        """The part that both have; without width or height when they have none."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Rect(x, y, max(right - x, 0.0), max(bottom - y, 0.0))
+
     def overlap(self, other: Rect) -> float:
         """Area shared with `other`, in square points."""
         width = min(self.right, other.right) - max(self.x, other.x)

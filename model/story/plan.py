@@ -19,7 +19,7 @@ from model.geometry import Box
 from model.story.layout import place_figures, snap_size
 from model.story.prompts import cast_prompt, region_prompt, write_panel
 from model.story.quotation import Balloon
-from model.story.schema import Presence, Story, StoryPanel
+from model.story.schema import Presence, Story, StoryPage, StoryPanel
 
 _MOVED = 0.01  # a box that moved by less is not worth a note
 
@@ -71,20 +71,26 @@ class Panel:
     remember: tuple[str, ...]
     scene: str
     shot: str
+    emphasis: str = "normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page: `number` from 1, its template ("auto": the page room chooses), its panels in order."""
+    """One page: `number` from 1, its template ("auto": the page room chooses), its panels in order.
+
+    `frames`, fractions of the page, are the story's own boxes, if it gives any.
+    """
 
     number: int
     template: str
     panels: tuple[Panel, ...]
+    frames: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CastMember:
-    """One look that the book needs: `key` is "mika", or "mika/winter" for a variant."""
+    """One look that the book needs: `key` is "mika", or "mika/winter" for a variant; "mika#1f0c…" for a look
+    that is not written down but remembered."""
 
     key: str
     name: str
@@ -92,10 +98,18 @@ class CastMember:
     references: tuple[Path, ...]
     aliases: tuple[str, ...] = ()
 
+    @property
+    def written(self) -> str:
+        """The key of the look that the story has written down."""
+        return self.key.partition("#")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A whole book, ready to be drawn. `notes` says in plain words what was changed or assumed."""
+    """A whole book, ready to be drawn. `notes` says in plain words what was changed or assumed.
+
+    `font` (a family's name or a file's path), `capitals` and `writing` say how it is lettered.
+    """
 
     title: str
     slug: str
@@ -106,6 +120,9 @@ class Plan:
     cast: tuple[CastMember, ...]
     pages: tuple[Page, ...]
     notes: tuple[str, ...]
+    font: str = ""
+    capitals: bool = False
+    writing: str = "auto"
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -123,7 +140,7 @@ def plan_story(
     story: Story,
     *,
     seed: int,
-    aspects: Callable[[str, int], Sequence[float]],
+    aspects: Callable[[str, StoryPage], Sequence[float]],
     shapes: Sequence[tuple[int, int]],
 ) -> Plan:
     """Plan the whole book.
@@ -131,19 +148,19 @@ def plan_story(
     Args:
         story: as `load_story` gives it.
         seed: the run's seed; panels with a seed of their own keep that one.
-        aspects: the width / height of each frame, given a template's name and the number of panels.
+        aspects: the width / height of each frame, given a template's name and the page that it arranges.
         shapes: the (width, height) in pixels that the model draws; each panel takes the nearest.
     """
     notes = list(story.notes)
     pages: list[Page] = []
     for number, page in enumerate(story.pages, 1):
         template = page.template or story.page.template
-        frames = aspects(template, len(page.panels))
+        frames = aspects(template, page)
         panels = tuple(
             _plan_panel(story, panel, (number, index), snap_size(aspect, shapes), seed, notes)
             for index, (panel, aspect) in enumerate(zip(page.panels, frames, strict=True), 1)
         )
-        pages.append(Page(number=number, template=template, panels=panels))
+        pages.append(Page(number=number, template=template, panels=panels, frames=own_frames(page)))
     return Plan(
         title=story.title,
         slug=slug_of(story.title),
@@ -154,7 +171,15 @@ def plan_story(
         cast=_cast(story),
         pages=tuple(pages),
         notes=tuple(notes),
+        font=story.font,
+        capitals=story.lettering.capitals,
+        writing=story.lettering.writing,
     )
+
+
+def own_frames(page: StoryPage) -> tuple[Box, ...]:
+    """The page's own frames as fractions of it."""
+    return tuple(Box(*(value / 100 for value in frame)) for frame in page.frames)
 
 
 def slug_of(title: str) -> str:
@@ -202,6 +227,7 @@ def _plan_panel(
         remember=panel.remember,
         scene=panel.scene,
         shot=panel.shot,
+        emphasis=panel.emphasis,
     )
 
 

@@ -17,7 +17,7 @@ from model.errors import StoryError
 from model.story import dialogue
 from model.story.layout import MAX_FIGURES
 from model.story.reading import describe, place_of, read_json, refusal, shorten
-from model.story.references import check_reference
+from model.story.references import check_font, check_reference, is_font_file
 
 MAX_PANELS = 2_000
 MAX_PANELS_PER_PAGE = 12
@@ -29,6 +29,7 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
 Kind = Literal["speech", "thought", "shout", "whisper", "narration", "sfx"]
 Shot = Literal["wide", "medium", "close-up"]
+Emphasis = Literal["low", "normal", "high"]
 
 
 def _check_box(values: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -40,7 +41,21 @@ def _check_box(values: tuple[float, float, float, float]) -> tuple[float, float,
     return values
 
 
+def _check_frame(values: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x, y, width, height = values
+    if width <= 0 or height <= 0:
+        raise ValueError("width and height above 0, in percent of the page")
+    if min(x, y) < 0 or max(x + width, y + height) > 100 + 1e-6:
+        raise ValueError("a frame on the page: x, y, x + width and y + height all between 0 and 100 percent")
+    if max(width, height) <= 1:
+        raise ValueError("percent of the page, such as [0, 0, 100, 45], not fractions")
+    return values
+
+
 FractionBox = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_check_box)]
+
+
+PercentBox = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_check_frame)]
 
 
 class _Written(BaseModel):
@@ -73,6 +88,7 @@ class StoryPanel(_Written):
 
     scene: Text = ""
     shot: Shot = "medium"
+    emphasis: Emphasis = "normal"
     prompt: Text = ""
     caption: Text = ""
     characters: Annotated[tuple[Presence, ...], Field(max_length=MAX_FIGURES)] = ()
@@ -85,15 +101,24 @@ class StoryPanel(_Written):
 
 
 class StoryPage(_Written):
-    """One page; without a template of its own it takes the story's."""
+    """One page; without a template of its own it takes the story's. `frames` are boxes of its own instead."""
 
     template: Key | None = None
+    frames: Annotated[tuple[PercentBox, ...], Field(max_length=MAX_PANELS_PER_PAGE)] = ()
     panels: Annotated[tuple[StoryPanel, ...], Field(min_length=1, max_length=MAX_PANELS_PER_PAGE)]
 
 
 class PageFormat(_Written):
-    size: Literal["b5", "us", "a4", "square"] = "b5"
+    size: Literal["b5", "us", "a4", "square", "webtoon"] = "b5"
     template: Key = "auto"
+
+
+class LetteringStyle(_Written):
+    """How the book is lettered. `font` is a family on this machine, or a font file beside the story."""
+
+    font: Name = ""
+    capitals: Flag = False
+    writing: Literal["auto", "horizontal", "vertical"] = "auto"
 
 
 class Character(_Written):
@@ -113,6 +138,7 @@ class Story(_Written):
     reading_direction: Literal["ltr", "rtl"] = "ltr"
     style: Name = "colour comic"
     page: PageFormat = PageFormat()
+    lettering: LetteringStyle = LetteringStyle()
     characters: dict[Key, Character] = {}
     pages: Annotated[tuple[StoryPage, ...], Field(min_length=1, max_length=MAX_PANELS)]
     _path: Path = PrivateAttr(default=Path())
@@ -133,6 +159,12 @@ class Story(_Written):
         story = self.model_copy()
         story._path, story._notes = path, notes
         return story
+
+    @property
+    def font(self) -> str:
+        """The face to letter with: a family's name, or the path of a file that lies beside the story."""
+        name = self.lettering.font
+        return str(self._path.parent / name) if is_font_file(name) else name
 
     def reference_paths(self, character: str) -> tuple[Path, ...]:
         """The pictures of one character, in the order of the file."""
@@ -162,6 +194,8 @@ def load_story(path: Path) -> Story:
         raise _explain(path, error) from None
     story = story.read_from(path, notes)
     _check_names(path, story)
+    if is_font_file(story.lettering.font):
+        check_font(path, "lettering.font", story.lettering.font)
     for key, character in story.characters.items():
         for index, name in enumerate(character.references):
             check_reference(path, f"characters.{key}.references[{index}]", name)
@@ -260,6 +294,8 @@ def _keys_at(steps: tuple[str | int, ...]) -> list[str]:
         model = Character
     elif named == ["page"]:
         model = PageFormat
+    elif named == ["lettering"]:
+        model = LetteringStyle
     elif named:
         model = names.get(named[-1], Story)
     return list(model.model_fields)

@@ -1,23 +1,64 @@
 """Faces: widths add up, what is missing is named, nothing is drawn as a box."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 import skia
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.page.faces import STYLES, font, glyph_names, house_faces
+from model.errors import StoryError
+from model.page.emphasis import STYLES
+from model.page.faces import font, glyph_names, house_faces
 
 NOBODY_HAS = "\U000e0fff"  # an unassigned code point: no typeface can know it
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, categories=["L", "N", "P", "Zs"])))
 def test_runs_draw_as_wide_as_they_measure(text: str) -> None:
     faces = house_faces()
     for style in STYLES:
         runs = faces.runs(text, style)
         assert "".join(run.text for run in runs) == text
-        drawn = sum(font(run, 9.0).measureText(run.text) for run in runs)
-        assert drawn == pytest.approx(faces.width(text, style) * 9.0, rel=2e-3, abs=0.02)
+        for run in runs:
+            assert len(run.glyphs) == len(run.places)
+            plainly = sum(font(run, 9.0).getWidths(run.glyphs)) / 9.0
+            # Kerning takes or gives a little, nothing else does.
+            assert run.width == pytest.approx(plainly, rel=0.15, abs=0.15)
+
+
+def test_letters_are_kerned_and_marks_stand_on_their_letters() -> None:
+    faces = house_faces("DejaVu Sans")
+    assert faces.width("AVAVAV", "regular") < 3 * (faces.width("A", "regular") + faces.width("V", "regular"))
+    assert faces.width("e\u0301", "regular") == pytest.approx(faces.width("e", "regular"))
+
+
+def test_arabic_is_joined_and_hebrew_runs_leftwards() -> None:
+    faces = house_faces("DejaVu Sans")
+    (alone,) = faces.runs("\u0628", "regular")
+    (joined,) = faces.runs("\u0628\u0628\u0628", "regular")
+    assert alone.glyphs[0] not in joined.glyphs[1:2]
+    hebrew = faces.runs("\u05d0\u05d1 ab", "regular")
+    assert [run.text for run in hebrew] == ["ab", "\u05d0\u05d1 "]
+
+
+def test_a_style_that_a_font_lacks_is_made_from_one_it_has() -> None:
+    folder = Path(find_spec("matplotlib").origin).parent / "mpl-data/fonts/ttf"  # pyright: ignore
+    faces = house_faces(str(folder / "DejaVuSansMono.ttf"))
+    faces_of = {style: faces.runs("a", style)[0].face for style in STYLES}
+    assert not faces_of["regular"].leans
+    assert faces_of["bold_italic"].leans
+    assert faces_of["bold_italic"].thickened
+    assert faces.name.startswith("DejaVuSansMono-")
+
+
+def test_a_font_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(StoryError, match='the font "No Such Sans"'):
+        house_faces("No Such Sans")
+    with pytest.raises(StoryError, match=r"absent\.ttf is not there"):
+        house_faces("absent.ttf")
 
 
 def test_missing_characters_are_named_and_never_boxes() -> None:
@@ -30,9 +71,9 @@ def test_missing_characters_are_named_and_never_boxes() -> None:
 
 def test_every_drawn_glyph_exists() -> None:
     for run in house_faces().runs("Ça alors ! ☺ → Żółć Ω Ж", "regular"):
-        assert isinstance(run.typeface, skia.Typeface)
+        assert isinstance(run.face.typeface, skia.Typeface)
         for character in run.text.replace(" ", ""):
-            assert run.typeface.unicharToGlyph(ord(character)) != 0
+            assert run.face.typeface.unicharToGlyph(ord(character)) != 0
 
 
 def test_joiners_and_selectors_are_nothing_to_miss() -> None:

@@ -9,12 +9,14 @@ from model.geometry import Box
 from model.page.anatomy import face_of, head_of, mouth_of
 from model.page.bodies import SIZE, SMALLEST
 from model.page.faces import house_faces
+from model.page.hand import Hand
 from model.page.lettering import Balloon, letter_panel
 from model.page.outlines import outline, tail_of
 from model.page.plane import Point, Rect
 from model.page.sheet import WHOLE
 from model.page.values import LINE_KINDS, Line, PanelArt
 
+HAND = Hand(faces=house_faces())
 FRAME = Rect(30.0, 40.0, 300.0, 220.0)
 LEFT = Box(0.06, 0.3, 0.34, 0.7)
 RIGHT = Box(0.6, 0.3, 0.34, 0.7)
@@ -32,7 +34,7 @@ def letter(
     *lines: Line, caption: str = "", direction: str = "ltr", frame: Rect = FRAME
 ) -> tuple[Balloon, ...]:
     art = PanelArt(id="p001_01", caption=caption, lines=lines, figures=(LEFT, RIGHT))
-    return letter_panel(art, frame, WHOLE, direction, house_faces()).balloons
+    return letter_panel(art, frame, WHOLE, direction, HAND).balloons
 
 
 talk = st.lists(
@@ -165,7 +167,7 @@ def test_text_that_cannot_be_set_is_refused_by_panel_and_line() -> None:
 
 def test_missing_glyphs_are_noted_by_name() -> None:
     art = PanelArt(id="p002_03", lines=(Line(text="\U000e0fff"),))
-    (note,) = letter_panel(art, FRAME, WHOLE, "ltr", house_faces()).notes
+    (note,) = letter_panel(art, FRAME, WHOLE, "ltr", HAND).notes
     assert note == "panel p002_03: no typeface here has unnamed character (U+E0FFF); set as '?'"
 
 
@@ -196,5 +198,5 @@ def test_a_sound_of_many_words_is_wrapped() -> None:
 
 def test_a_speaker_outside_the_crop_gets_no_tail() -> None:
     art = PanelArt(id="p001_01", lines=(Line(text="Here!", speaker=Box(0.0, 0.2, 0.1, 0.6)),))
-    (balloon,) = letter_panel(art, FRAME, Box(0.25, 0.0, 0.5, 1.0), "ltr", house_faces()).balloons
+    (balloon,) = letter_panel(art, FRAME, Box(0.25, 0.0, 0.5, 1.0), "ltr", HAND).balloons
     assert balloon.head is None

@@ -1,7 +1,7 @@
 """Typesetting: every word appears once, in order, inside its body, at whatever length and width."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.page.faces import house_faces
@@ -25,6 +25,7 @@ def inside_oval(setting: Setting) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(WORDS, st.floats(60, 300), st.floats(40, 300))
 def test_ovals_hold_their_words(words: list[str], width: float, height: float) -> None:
     for setting in set_in_oval(" ".join(words), "regular", SIZE, house_faces(), (width, height)):
@@ -35,6 +36,7 @@ def test_ovals_hold_their_words(words: list[str], width: float, height: float) -
             assert " ".join(line.text for line in setting.lines).split() == words
 
 
+@settings(deadline=None)
 @given(WORDS, st.floats(60, 300))
 def test_boxes_hold_their_words(words: list[str], width: float) -> None:
     faces = house_faces()
@@ -80,3 +82,36 @@ def test_no_room_is_no_setting() -> None:
 @pytest.mark.parametrize("text", ["No.", "…", "I", "?!"])
 def test_a_word_alone_is_one_line(text: str) -> None:
     assert len(set_in_oval(text, "bold", SIZE, house_faces(), (200, 200))[0].lines) == 1
+
+
+def test_marks_of_emphasis_are_styles_and_no_asterisks() -> None:
+    setting = set_in_oval(
+        "I said **never ever** come *here* again", "regular", SIZE, house_faces(), (90, 90)
+    )[0]
+    letters = "".join(line.text for line in setting.lines)
+    styles = [style for line in setting.lines for style in line.styles]
+    assert "*" not in letters
+    assert len(letters) == len(styles)
+    assert {letter for letter, style in zip(letters, styles, strict=True) if style == "bold"} >= set("nevr")
+    assert styles.count("italic") == len("here")
+
+
+def test_long_words_are_broken_as_their_language_does() -> None:
+    words = "Die Rechtsschutzversicherungsgesellschaften zahlen nicht"
+    setting = set_in_oval(words, "regular", SIZE, house_faces(), (100, 120), "de")[0]
+    whole = " ".join(line.text for line in setting.lines)
+    assert whole.replace("- ", "") == words
+    ends = [line.text[:-1] for line in setting.lines if line.text.endswith("-")]
+    assert ends
+    assert ends[0].endswith(
+        ("rungs", "che", "sche", "schutz", "ver", "si", "ge", "sell", "Rechts", "schaf", "rung")
+    )
+
+
+def test_a_french_question_mark_stays_with_its_word() -> None:
+    for width in range(40, 120, 4):
+        for setting in set_in_box(
+            "Où es-tu ? Réponds « vite » !", "regular", SIZE, house_faces(), (float(width), 99), "fr"
+        ):
+            assert not any(line.text[0] in "?!»" for line in setting.lines)
+            assert not any(line.text[-1] == "«" for line in setting.lines)

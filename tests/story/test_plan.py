@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.story.plan import Panel, Plan, panel_seed, plan_story, slug_of
-from model.story.schema import load_story
+from model.story.schema import StoryPage, load_story
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHAPES = ((320, 192), (256, 256), (192, 320))
@@ -52,7 +52,9 @@ BOOK: dict[str, Any] = {
 def plan_of(tmp_path: Path, book: object, seed: int = 7) -> Plan:
     path = tmp_path / "book.json"
     path.write_text(json.dumps(book), encoding="utf-8")
-    return plan_story(load_story(path), seed=seed, aspects=lambda _, count: [1.6] * count, shapes=SHAPES)
+    return plan_story(
+        load_story(path), seed=seed, aspects=lambda _, page: [1.6] * len(page.panels), shapes=SHAPES
+    )
 
 
 def panel_of(tmp_path: Path, **fields: Any) -> Panel:
@@ -86,9 +88,9 @@ def test_the_plan_holds_the_whole_book(tmp_path: Path) -> None:
 def test_frames_come_from_the_template_and_snap_to_shapes(tmp_path: Path) -> None:
     asked: list[tuple[str, int]] = []
 
-    def aspects(template: str, count: int) -> list[float]:
-        asked.append((template, count))
-        return [2.2, 0.4][:count]
+    def aspects(template: str, page: StoryPage) -> list[float]:
+        asked.append((template, len(page.panels)))
+        return [2.2, 0.4][: len(page.panels)]
 
     path = tmp_path / "book.json"
     path.write_text(json.dumps(BOOK), encoding="utf-8")
@@ -249,7 +251,9 @@ ACTS = set(
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_examples_are_within_what_the_starter_draws(path: Path) -> None:
-    plan = plan_story(load_story(path), seed=0, aspects=lambda _, count: [1.5] * count, shapes=SHAPES)
+    plan = plan_story(
+        load_story(path), seed=0, aspects=lambda _, page: [1.5] * len(page.panels), shapes=SHAPES
+    )
     assert plan.notes == ()
     panels = list(plan.panels)
     assert 4 <= len(panels) <= 8
@@ -278,7 +282,9 @@ def test_who_stands_lower_stands_in_front_unless_the_story_places_people(tmp_pat
     def figures(characters: list[dict[str, Any]]) -> list[tuple[str, float]]:
         story["pages"] = [{"panels": [{"scene": "sea", "shot": "wide", "characters": characters}]}]
         path.write_text(json.dumps(story), encoding="utf-8")
-        plan = plan_story(load_story(path), seed=0, aspects=lambda _, count: [0.6] * count, shapes=SHAPES)
+        plan = plan_story(
+            load_story(path), seed=0, aspects=lambda _, page: [0.6] * len(page.panels), shapes=SHAPES
+        )
         return [(figure.character, figure.box.bottom) for figure in next(plan.panels).figures]
 
     found = figures([{"id": name} for name in "abc"])

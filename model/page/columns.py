@@ -1,0 +1,66 @@
+"""Columns: how long vertical text is, and where each of its glyphs stands.
+
+In: text with a style for each character, faces. Out: lengths, and glyphs with places and angles, in ems
+from the middle of a column's top. Knows nothing of balloons.
+"""
+
+# pyright: standard
+# (skia-python ships no types)
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from model.page.faces import Faces, Run
+from model.page.vertical import Cell, cells
+
+_RISE = 0.88  # from the top of a full square to the baseline of what stands in it
+_MIDDLE = 0.38  # from the baseline up to the middle of letters that lie on their side
+_QUARTER = math.pi / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """A run in a column: one (x, y, angle) a glyph, in ems and radians; squeezed to a share of its width."""
+
+    run: Run
+    places: tuple[tuple[float, float, float], ...]
+    squeeze: float = 1.0
+
+
+def length(text: str, styles: tuple[str, ...], faces: Faces) -> float:
+    """How long a column of `text` is, in ems."""
+    return sum(_advance(cell, styles[cell.start], faces) for cell in cells(text))
+
+
+def hang(text: str, styles: tuple[str, ...], faces: Faces) -> tuple[Hung, ...]:
+    """Every glyph of a column."""
+    found: list[Hung] = []
+    top = 0.0
+    for cell in cells(text):
+        style = styles[cell.start]
+        advance = _advance(cell, style, faces)
+        runs = faces.runs(cell.text, style)
+        width = sum(run.width for run in runs)
+        squeeze = min(1.0, 0.96 / width) if cell.together and width else 1.0
+        along = 0.0
+        for run in runs:
+            if cell.turned:
+                places = tuple((_left(y), top + along + x, _QUARTER) for x, y in run.places)
+            else:
+                left = -width * squeeze / 2 + along * squeeze + cell.dx
+                places = tuple((left + x * squeeze, top + _RISE + y + cell.dy, 0.0) for x, y in run.places)
+            found.append(Hung(run, places, squeeze))
+            along += run.width
+        top += advance
+    return tuple(found)
+
+
+def _left(y: float) -> float:
+    """Where the baseline of turned text runs: left of the column's middle by half the letters' height."""
+    return -_MIDDLE - y
+
+
+def _advance(cell: Cell, style: str, faces: Faces) -> float:
+    return faces.width(cell.text, style) if cell.turned else 1.0

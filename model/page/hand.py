@@ -1,0 +1,43 @@
+"""Hand: how a book is lettered, as all of its lines are.
+
+In: a book. Out: its faces, language, capitals, writing. Knows nothing of single lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.page.faces import Faces, house_faces
+from model.page.values import Book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """The faces that letter a book, the language that hyphenates it, and two ways of its script."""
+
+    faces: Faces
+    language: str = "en"
+    capitals: bool = False
+    vertical: bool = False
+
+    def written(self, text: str) -> str:
+        """The text as it is lettered: in capitals where the hand is one of capitals."""
+        if not self.capitals:
+            return text
+        if self.language.lower().split("-")[0] in ("tr", "az"):
+            text = text.replace("i", "İ")  # a Turkish i keeps its dot
+        return text.upper()
+
+
+def hand_of(book: Book, faces: Faces | None = None) -> Hand:
+    """The hand that letters a book; its faces are this machine's when None are given.
+
+    Raises:
+        StoryError: the book names a font that is not on this machine.
+    """
+    return Hand(
+        faces=faces or house_faces(book.font),
+        language=book.language,
+        capitals=book.capitals,
+        vertical=book.vertical,
+    )

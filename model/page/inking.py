@@ -1,0 +1,133 @@
+"""Inking: glyph runs put on a canvas, along a line, down a column or on an arc.
+
+In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched; only the
+rims of sounds are shapes. Knows nothing of balloons' outlines.
+"""
+
+# pyright: standard
+# (skia-python ships no types)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import skia
+
+from model.page.arcs import Arc
+from model.page.columns import hang
+from model.page.emphasis import spans
+from model.page.faces import Faces, Run, font
+from model.page.lettering import Balloon
+from model.page.typesetting import SetLine
+
+Spot = tuple[float, float, float]  # x and y in points, and an angle
+
+
+def ink_text(
+    canvas: skia.Canvas,
+    text: str,
+    x: float,
+    baseline: float,
+    size: float,
+    style: str,
+    colour: int,
+    faces: Faces,
+) -> None:
+    """One line of text of one style from `x` rightwards."""
+    paint = skia.Paint(AntiAlias=True, Color=colour)
+    for run in faces.runs(text, style):
+        _ink(canvas, run, size, [(x + u * size, baseline + v * size, 0.0) for u, v in run.places], paint)
+        x += run.width * size
+
+
+def ink_words(canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces) -> None:
+    """A balloon's lines, each character in its style."""
+    paint = skia.Paint(AntiAlias=True, Color=colour)
+    for row in balloon.lines:
+        for run, spots, squeeze in _spots(row, balloon, faces):
+            _ink(canvas, run, balloon.size, spots, paint, squeeze)
+
+
+def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, float]], faces: Faces) -> None:
+    """A sound's letters on their arc, inside rims of (colour, width in ems), widest first.
+
+    The colour of the last is that of nothing but its rim; the letters are light.
+    """
+    for colour, width in rims:
+        paint = skia.Paint(
+            AntiAlias=True,
+            Color=colour,
+            Style=skia.Paint.kStroke_Style,
+            StrokeWidth=width * balloon.size,
+            StrokeJoin=skia.Paint.kRound_Join,
+        )
+        for row in balloon.lines:
+            for run, spots, squeeze in _spots(row, balloon, faces):
+                _rim(canvas, font(run, balloon.size, squeeze), run, spots, paint)
+    ink_words(canvas, balloon, rims[0][0], faces)
+
+
+def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
+    """Where each glyph of a line stands."""
+    size = balloon.size
+    styles = row.styles or (balloon.style,) * len(row.text)
+    if row.vertical:
+        return [
+            (
+                hung.run,
+                [(row.x + x * size, row.baseline + y * size, angle) for x, y, angle in hung.places],
+                hung.squeeze,
+            )
+            for hung in hang(row.text, styles, faces)
+        ]
+    found: list[tuple[Run, list[Spot], float]] = []
+    x = row.x
+    for text, style in spans(row.text, styles):
+        for run in faces.runs(text, style):
+            spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
+            if balloon.arc is not None:
+                spots = _bent(run, spots, balloon.arc, x, size)
+            found.append((run, spots, 1.0))
+            x += run.width * size
+    return found
+
+
+def _bent(run: Run, spots: list[Spot], arc: Arc, start: float, size: float) -> list[Spot]:
+    """Each glyph turned about the middle of its foot, which stands on the arc."""
+    ends = [*(x for x, _, _ in spots[1:]), start + run.width * size]
+    found: list[Spot] = []
+    for (x, y, _), end in zip(spots, ends, strict=True):
+        middle = (x + end) / 2
+        place, angle = arc.bent(middle, y)
+        half = middle - x
+        found.append((place.x - half * math.cos(angle), place.y - half * math.sin(angle), angle))
+    return found
+
+
+def _ink(
+    canvas: skia.Canvas, run: Run, size: float, spots: list[Spot], paint: skia.Paint, squeeze: float = 1.0
+) -> None:
+    builder = skia.TextBlobBuilder()
+    made = font(run, size, squeeze)
+    if all(angle == 0.0 for _, _, angle in spots):
+        builder.allocRunPos(made, run.glyphs, [skia.Point(x, y) for x, y, _ in spots])
+    else:
+        forms = [skia.RSXform(math.cos(angle), math.sin(angle), x, y) for x, y, angle in spots]
+        builder.allocRunRSXform(made, run.glyphs, forms)
+    blob = builder.make()
+    if blob is not None:
+        canvas.drawTextBlob(blob, 0.0, 0.0, paint)
+
+
+def _rim(canvas: skia.Canvas, made: skia.Font, run: Run, spots: list[Spot], paint: skia.Paint) -> None:
+    """Stroke letters as shapes, not as text, which would be found twice."""
+    for glyph, (x, y, angle) in zip(run.glyphs, spots, strict=True):
+        path = made.getPath(glyph)
+        if path is None:
+            continue
+        canvas.save()
+        canvas.translate(x, y)
+        canvas.rotate(math.degrees(angle))
+        canvas.drawPath(path, paint)
+        canvas.restore()
