@@ -99,10 +99,10 @@ class _Desk:
 
 
 def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]) -> int:
-    from model.resident import settle
+    from model.resident import fit, settle
 
     told = {name: value for name, value in vars(flags).items() if name not in ("stories", "json")}
-    settings = settle(**told)
+    settings = fit(settle(**told), _say)
     stories = flags.stories or [FIRST_STORY]
     _check_stories(stories, settings)
     desk = _Desk(settings)
@@ -139,6 +139,10 @@ def _tell(report: Report, as_json: bool) -> int:
             f"{report.drawn} pictures drawn, {report.cached} found, {report.seconds:.1f} s\n"
         )
     return report.exit_code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _underscored(word: str) -> str:
@@ -238,6 +242,13 @@ def _drawing_flags(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="X",
         help="how strongly the pictures of characters act, 0 to 2; 0 = not at all (default: 1)",
+    )
+    parser.add_argument(
+        "--gguf",
+        default="",
+        metavar="LEVEL",
+        help="draw with quantized weights: a level such as Q4_K_S, a GGUF file, or auto for what fits "
+        "(default: the model's own)",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to draw (default: auto)")
     parser.add_argument("--seed", type=int, default=0, help="of the run (default: 0)")

@@ -111,6 +111,8 @@ class Settings:
         model: what --model said: a name of MODELS or PRESETS, a folder, a weights file, or a hub name.
         variant: the row of PRESETS that it is.
         adapters: LoRA files, in the order they are applied.
+        gguf: a GGUF file with the transformer's weights; also a level or "auto", until `fitting` has found
+            the file; empty = the model's own weights.
         device: one of DEVICES.
         seed: of the run; every panel's own seed comes from it.
         steps, guidance, refine_steps, scheduler, max_sequence_length, reference_scale: see render's
@@ -135,6 +137,7 @@ class Settings:
     model: str = "starter"
     variant: str = "starter"
     adapters: tuple[Adapter, ...] = ()
+    gguf: str = ""
     quality: str = "balanced"
     device: str = "auto"
     seed: int = 0
@@ -169,6 +172,7 @@ def resolve(
     model_variant: str = "",
     variant: str | None = None,
     lora: Sequence[str] = (),
+    gguf: str = "",
     quality: str = "balanced",
     steps: int | None = None,
     guidance: float | None = None,
@@ -220,6 +224,7 @@ def resolve(
         model=model,
         variant=row,
         adapters=tuple(map(_adapter, lora)),
+        gguf=gguf,
         quality=quality,
         device=device,
         seed=_within("--seed", seed, 0, 2**63 - 1),

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ from model.config import Settings, resolve, variant_named
 from model.errors import IntegrityError, WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
+from model.fitting import machine_of, plans_of, settled, told, with_gguf
 from model.memory.characters import Characters
 from model.memory.library import Library
 from model.render.digests import digests
@@ -29,10 +31,12 @@ from model.render.weights import STARTER, Checkpoint, open_checkpoint, with_adap
 if TYPE_CHECKING:
     import torch
 
+    from model.render.offload import PlannedRenderer
     from model.render.upscale import Upscaler
     from model.vision.clip import ImageEncoder
     from model.vision.detect import Detector
     from model.vision.segment import Segmenter
+    from quantization.plans import Plan as MemoryPlan
 
 # As the encoder looks for them.
 _CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
@@ -83,7 +87,16 @@ def checkpoint_of(
         found = open_checkpoint() if place is None else open_checkpoint(place)
     else:
         found = open_published(VARIANTS[settings.variant], place, hashed=hashed, say=say)
+    if settings.gguf:
+        found = with_gguf(found, Path(settings.gguf))
     return with_adapters(found, settings.adapters)
+
+
+def fit(settings: Settings, say: Callable[[str], None]) -> Settings:
+    """The settings with `--gguf` resolved to a file, or to nothing; says what this machine could take."""
+    if not settings.gguf:
+        return settings
+    return settled(settings, checkpoint_of(replace(settings, gguf=""), hashed=False), say)
 
 
 class Resident:
@@ -95,15 +108,34 @@ class Resident:
         self._embeddings: dict[str, NDArray[np.float32]] = {}
 
     @functools.cached_property
-    def renderer(self) -> Renderer:
-        """The renderer of the checkpoint's family; loading it takes seconds."""
+    def renderer(self) -> PlannedRenderer:
+        """The renderer of the checkpoint's family, kept to a memory plan; loading it takes seconds."""
         with self._reporter.timed("load"):
-            from model.render.devices import compute_dtype, pick_device
+            from model.render.devices import compute_dtype
+            from model.render.offload import PlannedRenderer
 
-            device = pick_device(self._settings.device)
-            self._reporter.say(f"{self.checkpoint.name} on {device}: loading")
-            dtype = compute_dtype(device, self.checkpoint.variant.name)
-            return _renderer(self.checkpoint, load_reference=self._library.load, device=device, dtype=dtype)
+            machine = machine_of(self._settings.device)
+            dtype = compute_dtype(machine.kind, self.checkpoint.variant.name)
+            plans = plans_of(self._settings, self.checkpoint, machine)
+            self._reporter.say(told(plans[0], machine, self.checkpoint.name))
+            planned = PlannedRenderer(
+                plans,
+                lambda plan: _renderer(
+                    self.checkpoint,
+                    load_reference=self._library.load,
+                    device=machine.kind,
+                    dtype=dtype,
+                    plan=plan,
+                ),
+                self._reporter.say,
+            )
+            planned.load()
+            return planned
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """By which memory plan was drawn, and which were given up; empty when nothing was drawn."""
+        return self.renderer.record if "renderer" in self.__dict__ else {}
 
     @functools.cached_property
     def encoder(self) -> ImageEncoder:
@@ -239,12 +271,17 @@ class Resident:
 
 
 def _renderer(
-    checkpoint: Checkpoint, *, load_reference: Callable[[str], bytes], device: str, dtype: torch.dtype
+    checkpoint: Checkpoint,
+    *,
+    load_reference: Callable[[str], bytes],
+    device: str,
+    dtype: torch.dtype,
+    plan: MemoryPlan,
 ) -> Renderer:
     if checkpoint.variant.family == "flux":
         from model.render.flux import FluxRenderer
 
-        return FluxRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype)
+        return FluxRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype, plan=plan)
     from model.render.sd import SDRenderer
 
     return SDRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype)

@@ -6,10 +6,11 @@ prints. Pure: nothing is loaded, looked up or measured here, and no torch is nee
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from quantization.levels import LEVELS
 from quantization.plans import GB, Canvas, Machine, Plan, predict
 from quantization.sizes import FULL, ModelSizes
 
@@ -141,33 +142,47 @@ class Row:
 
 
 def table(
-    model: ModelSizes, machine: Machine, canvas: Canvas, *, measured: Mapping[str, float] | None = None
+    model: ModelSizes,
+    machine: Machine,
+    canvas: Canvas,
+    *,
+    measured: Mapping[str, float] | None = None,
+    files: Mapping[str, int] | None = None,
 ) -> tuple[Row, ...]:
     """What each level would take on this machine, best level first.
 
     Args:
         measured: level → relative error of the weights, from `run.py quantize --report`.
+        files: level → bytes of its file, where there is one; such levels get a row in any case.
     """
-    known = measured or {}
+    known, sizes = measured or {}, files or {}
+    further = [level for level in LEVELS if level in sizes and level not in model.levels]
     return tuple(
         Row(
             level=level,
-            file=model.denoiser.file_bytes(level),
+            file=sizes.get(level, model.denoiser.file_bytes(level)),
             plan=advise(model, machine, canvas, levels=(level,))[0],
             error=known.get(level, TYPICAL_ERROR[level]),
             measured=level in known,
         )
-        for level in (FULL, *model.levels)
+        for level in sorted((FULL, *model.levels, *further), key=_bits, reverse=True)
     )
 
 
-def written(rows: Sequence[Row]) -> str:
-    """The table for a terminal."""
-    lines = ["level    file GB  error    peak GB  fits  plan"]
+def _bits(level: str) -> float:
+    return 32.0 if level == FULL else LEVELS[level].type.bits
+
+
+def written(rows: Sequence[Row], *, here: Collection[str] = ()) -> str:
+    """The table for a terminal; levels whose file is `here` have a star, errors that are typical a tilde."""
+    lines = [
+        "level    file GB  error    peak GB  fits  plan (* = the file is here, ~ = typical of any model)"
+    ]
     for row in rows:
         error = f"{row.error:.4f}" if row.measured or row.level == FULL else f"~{row.error:.3f}"
+        level = row.level + ("*" if row.level in here else "")
         lines.append(
-            f"{row.level:8} {row.file / GB:7.2f}  {error:7}  {row.plan.peak / GB:7.2f}  "
+            f"{level:8} {row.file / GB:7.3f}  {error:7}  {row.plan.peak / GB:7.2f}  "
             f"{'yes' if row.plan.fits else 'no':4}  offload {row.plan.offload}, batch {row.plan.batch}"
             f"{', VAE in tiles' if row.plan.tiling else ''}"
             f"{', text ' + row.plan.text if row.plan.text != 'device' else ''}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from quantization.imatrix import read_importance
 from quantization.kquants import encode
 from quantization.levels import TYPES, Level
 from quantization.rules import FilePlan, Planned, plan_file
-from quantization.sources import Source, open_source
+from quantization.sources import Source, open_source, read_tensor
 from quantization.writing import write_gguf
 
 QUANTIZATION_VERSION = 2  # of ggml's block types
@@ -121,6 +122,19 @@ def convert(
         resumed=resumed,
         left_out=plan.left_out,
     )
+
+
+def weight_error(source: Path, made: Path, level: Level) -> float:
+    """RMSE of the matrices' weights in a file that `convert` made, over their RMS in its source."""
+    opened, written = open_source(source), open_source(made)
+    plan = plan_file(opened.shapes, level, config=_config(opened), origin=opened.metadata)
+    error = power = 0.0
+    for tensor in plan.tensors:
+        if len(tensor.shape) > 1:
+            values = _values(opened, tensor).float()
+            error += float((read_tensor(written, tensor.name).float() - values).square().sum())
+            power += float(values.square().sum())
+    return math.sqrt(error / power) if power else 0.0
 
 
 def _fields(plan: FilePlan, level: Level, digest: str, imatrix: Path | None) -> dict[str, Any]:

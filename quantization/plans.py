@@ -89,6 +89,11 @@ class Plan:
     fits: bool
 
     @property
+    def packed(self) -> bool:
+        """The denoiser's weights stay as a GGUF file has them, but for the hot ones."""
+        return self.level != FULL
+
+    @property
     def peak(self) -> int:
         """Predicted peak of the device's memory, bytes."""
         return max(self.encode, self.denoise, self.decode)

@@ -14,6 +14,14 @@ from quantization.levels import LEVELS
 
 FULL = "full"  # no level: the weights as numbers of the compute type
 
+# Numbers alive at the peak, in widths of the network: a Flux block holds q, k and v, two feed-forward layers
+# of four widths, what enters and leaves them; a UNet what its way up still needs of its way down; a VAE three
+# maps of its second width at full size. Traced on models of the true sizes, and measured on small ones.
+ALIVE_FLUX = 16.7
+ALIVE_SD15 = 26.0
+ALIVE_SDXL = 15.8
+ALIVE_VAE = 3.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -96,7 +104,7 @@ class ModelSizes:
     passes: int = 1
     alive: int
     alive_text: int
-    alive_decode: int = 770
+    alive_decode: int = round(256 * ALIVE_VAE)
     vae_single: bool = False
     masked: bool = False
     dtype: str = "bfloat16"
@@ -109,9 +117,6 @@ class ModelSizes:
         return picture + of_panel + figures * (of_region + self.figure_tokens)
 
 
-# Of a Flux transformer, tokens times this share of its width are alive at the peak: qkv, two feed-forward
-# layers of four widths, what enters and leaves them.
-ALIVE_FLUX = 16.7
 _K_LEVELS = ("Q8_0", "Q6_K", "Q5_K_S", "Q4_K_S", "Q3_K_S", "Q2_K")
 
 _T5_XXL = Part(
@@ -214,14 +219,14 @@ MODELS = {
             "sdxl",
             Part(kept=2_567_463_684, block=29_491_200, leaf=29_491_200),
             (_CLIP_L, _CLIP_G),
-            alive=5_050,
+            alive=round(320 * ALIVE_SDXL),
             vae_single=True,
         ),
         _stable(
             "sd15",
             Part(kept=859_520_964, block=29_491_200, leaf=29_491_200),
             (_CLIP_L,),
-            alive=8_330,
+            alive=round(320 * ALIVE_SD15),
             vae_single=False,
         ),
     )

@@ -1,4 +1,4 @@
-"""`run.py quantize SRC --level LEVEL -o OUT`: make a GGUF file of a checkpoint.
+"""`run.py quantize SRC --level LEVEL -o OUT`: make a GGUF file of a checkpoint; `--report`: measure levels.
 
 In: what was typed. Out: the file, and a line about it for a person, or with --json one object for a program.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from model.errors import ConfigError
 from quantization.levels import LEVELS, level_of
 
 
@@ -29,10 +31,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="SRC",
         help="a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout",
     )
+    top.add_argument("--level", metavar="LEVEL", help=f"one of: {', '.join(LEVELS)} (in any case)")
+    top.add_argument("-o", "--out", type=Path, metavar="OUT", help="the GGUF file to write")
     top.add_argument(
-        "--level", required=True, metavar="LEVEL", help=f"one of: {', '.join(LEVELS)} (in any case)"
+        "--report",
+        action="store_true",
+        help="make every level (or the one named), draw the same panels with each, and tell what it costs; "
+        "OUT is a folder then (default: outputs/gguf, where --gguf finds files and figures)",
     )
-    top.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the GGUF file to write")
+    top.add_argument("--panels", type=int, default=4, metavar="N", help="of the report, 1 to 64 (default: 4)")
     top.add_argument(
         "--imatrix", type=Path, metavar="FILE", help="how much each column matters, for K levels"
     )
@@ -48,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(flags: argparse.Namespace) -> int:
     """Quantize. The exit code; errors of the project are the caller's to show."""
+    if flags.report:
+        return _report(flags)
+    if flags.level is None or flags.out is None:
+        raise ConfigError("quantize: --level LEVEL and -o OUT say what to make and where; or use --report")
     level = level_of(flags.level)
     from quantization.convert import Converted, convert
 
@@ -74,6 +85,33 @@ def run(flags: argparse.Namespace) -> int:
         f"{made.path}: {made.level}, {made.bytes / 1e6:.1f} MB, "
         f"{8 * made.bytes / made.weights:.2f} bits a weight, {seconds} s; {'; '.join(notes)}\n"
     )
+    return 0
+
+
+def _report(flags: argparse.Namespace) -> int:
+    """Make and measure levels, and print the table."""
+    if flags.imatrix is not None:
+        raise ConfigError(
+            "--imatrix: the report measures levels without importance; leave one of the two out"
+        )
+    if not 1 <= flags.panels <= 64:
+        raise ConfigError(f"--panels: {flags.panels} is out of range; use 1 to 64")
+    from model.commands.quantize_report import levels_of, report, table
+
+    folder = flags.out or Path("outputs/gguf")
+    rows = report(
+        flags.source,
+        folder,
+        levels=levels_of(flags.level),
+        panels=flags.panels,
+        device=flags.device,
+        say=lambda line: sys.stderr.write(line + "\n"),
+    )
+    if flags.json:
+        facts = [asdict(row) | {"psnr": None if math.isinf(row.psnr) else row.psnr} for row in rows]
+        sys.stdout.write(json.dumps({"folder": str(folder), "levels": facts}) + "\n")
+    else:
+        sys.stdout.write(table(rows))
     return 0
 
 

@@ -35,6 +35,22 @@ def compute_dtype(device: str, variant: str) -> torch.dtype:
     return torch.float16 if variant.startswith("sd") else torch.bfloat16
 
 
+def memory_of(kind: str) -> tuple[int, int, bool]:
+    """Free bytes of a device and of main memory, and whether the device computes in bfloat16.
+
+    On Apple's processors the device is told how much of the common memory it should not exceed.
+    """
+    import psutil
+
+    host = psutil.virtual_memory().available
+    if kind == "cuda":
+        return torch.cuda.mem_get_info()[0], host, torch.cuda.get_device_capability()[0] >= 8
+    if kind == "mps":
+        room = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return min(room, host), host, True
+    return host, host, True
+
+
 @contextlib.contextmanager
 def memory_errors(device: str) -> Generator[None]:
     """Turn torch's ways of saying that memory is used up into OutOfMemory.

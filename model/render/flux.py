@@ -8,6 +8,7 @@ callable; `flux_conditions` has what the transformer is told. Knows nothing of s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -16,12 +17,15 @@ from torch import Tensor
 from model.render.devices import memory_errors
 from model.render.flux_conditions import Conditioner, Conditions, owned_cells
 from model.render.flux_conditions import square_picture as square_picture
-from model.render.flux_parts import FluxParts, load_flux
+from model.render.flux_parts import FluxParts, load_flux, read_text
 from model.render.request import PanelRequest, Sampling
 from model.render.schedulers import make_scheduler
 from model.render.sequence import pack, unpack
 from model.render.style import Palette, Palettes, pull
 from model.render.weights import Checkpoint
+
+if TYPE_CHECKING:
+    from quantization.plans import Plan
 
 
 class FluxRenderer:
@@ -32,6 +36,7 @@ class FluxRenderer:
         load_reference: sha256 → the bytes of a reference picture (any format Pillow reads).
         device: cuda, mps or cpu.
         dtype: of the transformer and the VAE; float32 on CPU (bfloat16 would quantise the time step).
+        plan: how to keep to the memory that there is; None = everything stays on the device, unpacked.
     """
 
     def __init__(
@@ -41,9 +46,17 @@ class FluxRenderer:
         load_reference: Callable[[str], bytes],
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        plan: Plan | None = None,
     ) -> None:
         self.checkpoint = checkpoint
-        self.parts: FluxParts = load_flux(checkpoint, device=device, dtype=dtype)
+        self.parts: FluxParts = load_flux(
+            checkpoint,
+            device=device if plan is None else "cpu",
+            dtype=dtype,
+            packed=plan is not None and plan.packed,
+        )
+        if plan is not None:
+            self._keep_to(plan, device, dtype)
         self.device, self.dtype = device, dtype
         self._conditioner = Conditioner(
             checkpoint,
@@ -54,6 +67,20 @@ class FluxRenderer:
             dtype=dtype,
         )
         self._palettes = Palettes(load_reference, self._encode, checkpoint.cell)
+
+    def _keep_to(self, plan: Plan, device: str, dtype: torch.dtype) -> None:
+        """Let the networks take turns on the device."""
+        from model.render.offload import Networks, keep_to
+
+        redux = self.parts.redux
+        networks = Networks(
+            text=(self.parts.t5, self.parts.clip),
+            denoiser=self.parts.transformer,
+            vae=self.parts.vae,
+            helpers=(redux.eye, redux.embedder) if redux is not None else (),
+            reread=lambda: read_text(self.checkpoint, dtype=dtype),
+        )
+        keep_to(plan, networks, device)
 
     @torch.inference_mode()
     def draw(

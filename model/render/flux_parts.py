@@ -84,11 +84,12 @@ def load_flux(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype, packed
 def read_flux(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = False) -> FluxParts:
     """Load every part into main memory."""
     scheduler = checkpoint.part("scheduler") / "scheduler_config.json"
+    t5, clip = read_text(checkpoint, dtype=dtype)
     return FluxParts(
         transformer=read_transformer(checkpoint, dtype=dtype, packed=packed),
         vae=_read_vae(checkpoint.part("vae"), dtype),
-        t5=_read_encoder(T5EncoderModel, checkpoint.part("text_encoder_2"), dtype),
-        clip=_read_encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
+        t5=t5,
+        clip=clip,
         t5_tokenizer=T5Tokenizer.from_pretrained(checkpoint.part("tokenizer_2"), local_files_only=True),
         clip_tokenizer=CLIPTokenizer.from_pretrained(checkpoint.part("tokenizer"), local_files_only=True),
         scheduler=json.loads(scheduler.read_text(encoding="utf-8")),
@@ -104,6 +105,14 @@ def place(parts: FluxParts, device: str) -> FluxParts:
     if parts.redux is not None:
         parts.redux.to(device)
     return parts
+
+
+def read_text(checkpoint: Checkpoint, *, dtype: torch.dtype) -> tuple[Any, Any]:
+    """T5 and CLIP, in main memory."""
+    return (
+        _read_encoder(T5EncoderModel, checkpoint.part("text_encoder_2"), dtype),
+        _read_encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
+    )
 
 
 def read_transformer(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = False) -> Any:

@@ -1,0 +1,85 @@
+"""Layers with packed weights compute what diffusers' do, bit for bit, and take the memory they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from diffusers.quantizers.gguf.utils import GGUFLinear, GGUFParameter
+from torch import nn
+
+from model.render.gguf_layers import PackedLinear, keep_packed
+from quantization.kquants import encode
+from quantization.levels import TYPES
+
+KINDS = ("Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0", "Q3_K", "Q2_K")
+
+
+def diffusers_layer(rows: int, columns: int, kind: str, seed: int) -> GGUFLinear:
+    random = torch.Generator().manual_seed(seed)
+    layer = GGUFLinear(columns, rows, bias=True, compute_dtype=torch.float32)
+    packed = encode(torch.randn(rows, columns, generator=random), TYPES[kind])
+    number = gguf.GGMLQuantizationType(TYPES[kind].number)
+    layer.weight = GGUFParameter(packed, quant_type=number)
+    layer.bias = nn.Parameter(torch.randn(rows, generator=random), requires_grad=False)
+    return layer
+
+
+def model(kind: str) -> Any:
+    """Two layers in a row, the second within another module."""
+    return nn.Sequential(
+        diffusers_layer(48, 256, kind, 0), nn.ModuleDict({"deep": diffusers_layer(64, 768, kind, 1)})
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_type_gives_the_numbers_of_diffusers(kind: str) -> None:
+    theirs, fed = model(kind), torch.randn(3, 768, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        wanted = theirs[0](fed[:, :256]), theirs[1]["deep"](fed)
+        for hot in (0, 2**40):
+            ours = model(kind)
+            keep_packed(ours, hot=hot)
+            # Twice, for the buffer has been used by the other layer in between.
+            for _ in range(2):
+                assert torch.equal(ours[0](fed[:, :256]), wanted[0])
+                assert torch.equal(ours[1]["deep"](fed), wanted[1])
+
+
+def test_memory_decides_how_many_layers_are_hot() -> None:
+    dense = [48 * 256 * 4, 64 * 768 * 4]
+    packed = [48 * 256 // 32 * 18, 64 * 768 // 32 * 18]
+    more = [one - other for one, other in zip(dense, packed, strict=True)]
+    for hot, kinds in (
+        (more[0] - 1, (PackedLinear, PackedLinear)),
+        (more[0], (nn.Linear, PackedLinear)),
+        (more[1], (PackedLinear, nn.Linear)),  # the largest one first
+        (sum(more), (nn.Linear, nn.Linear)),
+    ):
+        ours = model("Q4_0")
+        taken = keep_packed(ours, hot=hot)
+        assert taken <= hot
+        assert (type(ours[0]), type(ours[1]["deep"])) == kinds
+
+
+def test_casting_a_model_leaves_the_bytes_alone() -> None:
+    ours = model("Q4_K")
+    keep_packed(ours)
+    before = ours[0].packed.clone()
+    ours.to(torch.float64)
+    assert torch.equal(ours[0].packed, before)
+
+
+def test_the_weights_of_a_file_are_those_that_ggufs_own_decoder_reads(tmp_path: Path) -> None:
+    layer = diffusers_layer(16, 512, "Q8_0", 5)
+    wanted = gguf.quants.dequantize(
+        np.asarray(layer.weight.as_tensor()), gguf.GGMLQuantizationType(TYPES["Q8_0"].number)
+    )
+    holder = nn.Sequential(layer)
+    keep_packed(holder)
+    # diffusers multiplies in half precision, so do we.
+    assert np.abs(holder[0].weight.numpy() - wanted).max() <= np.abs(wanted).max() * 2**-10

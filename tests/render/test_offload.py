@@ -1,0 +1,133 @@
+"""Plans are kept: networks take turns, encoders go and come back, and full memory finds a smaller plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from model.errors import OutOfMemory
+from model.geometry import Box
+from model.render.flux import FluxRenderer
+from model.render.offload import FALLS, PlannedRenderer
+from model.render.request import PanelRequest, Region, Sampling
+from model.render.weights import open_checkpoint
+from quantization.plans import GB, Canvas, Machine, Plan, predict
+from quantization.sizes import FULL, MODELS
+
+CANVAS = Canvas(width=256, height=256, batch=4)
+
+
+def plan(*, level: str = FULL, free: int = 4 * GB, **choices: Any) -> Plan:
+    machine = Machine(kind="cpu", free=free, host=free)
+    return predict(MODELS["starter"], machine, CANVAS, level=level, **choices)
+
+
+def request(prompt: str) -> PanelRequest:
+    checkpoint = open_checkpoint()
+    return PanelRequest(
+        weights=checkpoint.fingerprint,
+        width=checkpoint.shapes[0][0],
+        height=checkpoint.shapes[0][1],
+        prompt=prompt,
+        negative="",
+        regions=(Region(box=Box(x=0.1, y=0.1, width=0.4, height=0.8), prompt="girl with red hair"),),
+        seed=4,
+        sampling=Sampling(steps=2, guidance=3.0),
+    )
+
+
+def no_reference(sha256: str) -> bytes:
+    raise AssertionError(sha256)
+
+
+def test_a_tight_plan_draws_the_same_pictures_with_less_in_memory() -> None:
+    requests = [request("colour comic, beach")], [request("colour comic, forest")]
+    plain = FluxRenderer(open_checkpoint(), load_reference=no_reference)
+    wanted = [plain.draw(batch)[0].tobytes() for batch in requests]
+    tight = plan(level="Q8_0", free=100_000_000)
+    assert not tight.stays
+    assert tight.packed
+    renderer = FluxRenderer(open_checkpoint(), load_reference=no_reference, plan=tight)
+    weights = [values.numel() for values in renderer.parts.t5.parameters()]
+    for batch, pixels in zip(requests, wanted, strict=True):
+        assert renderer.draw(batch)[0].tobytes() == pixels
+        assert sum(values.numel() for values in renderer.parts.t5.parameters()) == 0  # let go of
+    renderer.parts.t5(torch.ones(1, 3, dtype=torch.long))
+    assert [values.numel() for values in renderer.parts.t5.parameters()] == weights
+    held = sum(v.numel() * v.element_size() for v in renderer.parts.transformer.buffers())
+    assert held < 25_000_000  # of 72 MB that it takes unpacked
+
+
+def test_where_there_is_room_encoders_stay_and_every_layer_is_unpacked() -> None:
+    ample = plan(level="Q8_0")
+    assert ample.stays
+    renderer = FluxRenderer(open_checkpoint(), load_reference=no_reference, plan=ample)
+    renderer.draw([request("colour comic, beach")])
+    assert sum(values.numel() for values in renderer.parts.t5.parameters()) > 0
+    kinds = {type(module).__name__ for module in renderer.parts.transformer.modules()}
+    assert "PackedLinear" not in kinds
+    assert "GGUFLinear" not in kinds
+
+
+class Full:
+    """A renderer on a device that holds so many pictures at once."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def draw(
+        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+    ) -> tuple[Image.Image, ...]:
+        if len(requests) > self.most:
+            raise OutOfMemory("cpu is out of memory")
+        if on_step:
+            on_step(1, 1)
+        return tuple(Image.new("RGB", (8, 8), (one.seed, 0, 0)) for one in requests)
+
+
+def plans(*batches: int) -> list[Plan]:
+    machine = Machine(kind="cpu", free=GB, host=GB)
+    return [
+        predict(MODELS["starter"], machine, Canvas(width=256, height=256, batch=batch)) for batch in batches
+    ]
+
+
+@pytest.mark.parametrize(("most", "fell"), [(8, 0), (4, 1), (2, 2)])
+def test_out_of_memory_falls_to_the_next_smaller_plan_and_says_so(most: int, fell: int) -> None:
+    said: list[str] = []
+    steps: list[tuple[int, int]] = []
+    renderer = PlannedRenderer(plans(8, 4, 2, 1), lambda plan: Full(most), said.append)
+    pictures = renderer.draw([request("beach")] * 8, on_step=lambda *step: steps.append(step))
+    assert len(pictures) == 8
+    assert renderer.plan.batch == min(8, most)
+    assert len(said) == fell
+    assert all("smaller plan" in line and f"batch {8 >> n}" in line for n, line in enumerate(said, 1))
+    assert [one["because"] for one in renderer.record["given_up"]] == ["cpu is out of memory"] * fell
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_two_falls_are_enough_and_the_last_plan_is_the_end() -> None:
+    renderer = PlannedRenderer(plans(8, 4, 2, 1), lambda plan: Full(1), lambda line: None)
+    with pytest.raises(OutOfMemory):
+        renderer.draw([request("beach")] * 8)
+    assert len(renderer.given_up) == FALLS
+    alone = PlannedRenderer(plans(8), lambda plan: Full(1), lambda line: None)
+    with pytest.raises(OutOfMemory):
+        alone.draw([request("beach")] * 8)
+    assert not alone.given_up
+
+
+def test_a_renderer_that_does_not_fit_is_loaded_by_a_smaller_plan() -> None:
+    def make(plan: Plan) -> Full:
+        if plan.batch == 8:
+            raise OutOfMemory("too large")
+        return Full(8)
+
+    renderer = PlannedRenderer(plans(8, 4), make, lambda line: None)
+    renderer.load()
+    assert renderer.plan.batch == 4
+    assert renderer.record["given_up"][0]["because"] == "too large"
