@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from model.page.hyphenation import break_positions
 
@@ -93,7 +94,7 @@ def _forced(
     allowed = break_positions(part, language)
     places: list[int] = []
     begin = 0
-    for place, following in zip(allowed, (*allowed[1:], len(part)), strict=True):
+    for place, following in pairwise((*allowed, len(part))):
         if measure(part[begin:following], styles[begin:following]) > 0.85 * widest:
             places.append(place)
             begin = place
