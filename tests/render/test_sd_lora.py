@@ -1,0 +1,87 @@
+"""LoRA files on Stable Diffusion: each dialect changes the layers it names by weight · alpha / rank · B A."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from model.config import Adapter
+from model.errors import ConfigError
+from model.render.sd_lora import merge_sd
+from tests.render.sd_checkpoints import WIDTH, unet_of, words_of
+
+RANK, ALPHA, WEIGHT = 2, 4.0, 0.5
+ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
+PROJECTION = "encoder.layers.1.self_attn.q_proj"
+MLP = "encoder.layers.0.mlp.fc1"
+
+
+@pytest.fixture
+def models() -> dict[str, Any]:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        return {"unet": unet_of(wide=False), "text_encoder": words_of(wide=False)[0]}
+
+
+def down(into: int) -> torch.Tensor:
+    return torch.randn(RANK, into, generator=torch.Generator().manual_seed(1))
+
+
+def up(out: int) -> torch.Tensor:
+    return torch.randn(out, RANK, generator=torch.Generator().manual_seed(2))
+
+
+def kohya(prefix: str, layer: str, into: int, out: int) -> dict[str, torch.Tensor]:
+    stem = f"{prefix}_{layer.replace('.', '_')}"
+    return {
+        f"{stem}.lora_down.weight": down(into),
+        f"{stem}.lora_up.weight": up(out),
+        f"{stem}.alpha": torch.tensor(ALPHA),
+    }
+
+
+def peft(part: str, layer: str, into: int, out: int) -> dict[str, torch.Tensor]:
+    return {f"{part}.{layer}.lora_A.weight": down(into), f"{part}.{layer}.lora_B.weight": up(out)}
+
+
+@pytest.mark.parametrize("dialect", ["kohya", "peft"])
+def test_a_lora_changes_what_it_names(models: dict[str, Any], tmp_path: Path, dialect: str) -> None:
+    before = {
+        (part, name): value.clone()
+        for part, one in models.items()
+        for name, value in one.state_dict().items()
+    }
+    sizes = ((ATTENTION, 16, 16), (PROJECTION, WIDTH, WIDTH), (MLP, WIDTH, WIDTH))
+    if dialect == "kohya":
+        state = kohya("lora_unet", *sizes[0])
+        state |= kohya("lora_te_text_model", *sizes[1]) | kohya("lora_te_text_model", *sizes[2])
+    else:
+        state = peft("unet", *sizes[0])
+        state |= peft("text_encoder.text_model", *sizes[1]) | peft("text_encoder.text_model", *sizes[2])
+    save_file(state, tmp_path / "a.safetensors")
+    merge_sd(models, (Adapter(path=str(tmp_path / "a.safetensors"), weight=WEIGHT),), wide=False)
+    scale = WEIGHT * (ALPHA / RANK if dialect == "kohya" else 1)
+    expected = {
+        ("unet", f"{ATTENTION}.weight"): up(16) @ down(16) * scale,
+        ("text_encoder", f"{PROJECTION}.weight"): up(WIDTH) @ down(WIDTH) * scale,
+        ("text_encoder", f"{MLP}.weight"): up(WIDTH) @ down(WIDTH) * scale,
+    }
+    for key, value in before.items():
+        moved = models[key[0]].state_dict()[key[1]] - value
+        torch.testing.assert_close(moved, expected.get(key, torch.zeros_like(value)), atol=1e-5, rtol=1e-5)
+
+
+def test_a_lora_for_another_model_is_refused(models: dict[str, Any], tmp_path: Path) -> None:
+    refused = functools.partial(merge_sd, models, wide=False)
+    for state in (
+        peft("unet", ATTENTION, 8, 16),
+        peft("text_encoder_2", "text_model.encoder.layers.0.mlp.fc1", WIDTH, WIDTH),
+        peft("unet", "down_blocks.7.attentions.0.to_q", 16, 16),
+    ):
+        save_file(state, tmp_path / "a.safetensors")
+        with pytest.raises(ConfigError, match="--lora"):
+            refused((Adapter(path=str(tmp_path / "a.safetensors")),))
