@@ -11,4 +11,28 @@
 Rooms know nothing of each other; they meet in the modules of this folder.
 """
 
+from typing import Any
+
 __version__ = "0.1.0"
+
+# The classes of earlier programs, in model/classic.py; importing them is left to whoever asks.
+CLASSIC = (
+    "AUTOSTUDIO",
+    "AUTOSTUDIOFLUX",
+    "AUTOSTUDIOFLUXPlus",
+    "AUTOSTUDIOPlus",
+    "AUTOSTUDIOXL",
+    "AUTOSTUDIOXLPlus",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in CLASSIC:
+        raise AttributeError(f"module 'model' has no attribute '{name}'")
+    from model import classic
+
+    return getattr(classic, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *CLASSIC])

@@ -76,7 +76,7 @@ def _layout(flags: argparse.Namespace) -> int:
 
     settings = settle(model=flags.model, model_variant=flags.model_variant, out=flags.out)
     stories = flags.stories or [FIRST_STORY]
-    _check_stories(stories, settings)
+    _check_stories(stories, settings, drawn=False)
     code = 0
     with Reporter() as reporter:
         for path in stories:
@@ -113,17 +113,18 @@ def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]
     return code
 
 
-def _check_stories(stories: Sequence[Path], settings: Settings) -> None:
-    """Refuse a bad story before anything is made on disk."""
+def _check_stories(stories: Sequence[Path], settings: Settings, *, drawn: bool = True) -> None:
+    """Refuse a bad story, and a story that shall be drawn with weights that are not here, before anything is
+    made on disk."""
     from model.errors import ConfigError
-    from model.resident import checkpoint_of
+    from model.resident import checkpoint_of, outline_of
     from model.studio import check_story
 
     if settings.out is not None and len(stories) > 1:
         raise ConfigError(
             f"--out: one folder for {len(stories)} stories; draw them one by one, or leave --out out"
         )
-    checkpoint = checkpoint_of(settings, hashed=False)
+    checkpoint = checkpoint_of(settings, hashed=False) if drawn else outline_of(settings)
     for path in stories:
         check_story(path, settings, checkpoint)
 

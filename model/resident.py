@@ -23,7 +23,7 @@ from model.memory.characters import Characters
 from model.memory.library import Library
 from model.render.digests import digests
 from model.render.places import find_part
-from model.render.published import is_here, open_published, place_of, recognise
+from model.render.published import is_here, open_published, outline, place_of, recognise
 from model.render.request import PanelRequest
 from model.render.variants import EYES, VARIANTS
 from model.render.weights import STARTER, Checkpoint, open_checkpoint, with_adapters
@@ -97,6 +97,14 @@ def fit(settings: Settings, say: Callable[[str], None]) -> Settings:
     if not settings.gguf:
         return settings
     return settled(settings, checkpoint_of(replace(settings, gguf=""), hashed=False), say)
+
+
+def outline_of(settings: Settings) -> Checkpoint:
+    """What `checkpoint_of` gives, as far as plans need it; where weights are not here, the table's row."""
+    if settings.variant != "starter" and variant_named(settings.model) is not None:
+        row = VARIANTS[settings.variant]
+        return outline(row) if not is_here(row) else checkpoint_of(settings, hashed=False)
+    return checkpoint_of(settings, hashed=False)
 
 
 class Resident:

@@ -27,7 +27,7 @@ from model.remembering import keep, remember
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
-from model.resident import Resident, checkpoint_of
+from model.resident import Resident, outline_of
 from model.sighting import keep_sightings
 from model.story.plan import Panel, Plan, own_frames, panel_seed, plan_story
 from model.story.schema import StoryPage, load_story
@@ -75,7 +75,7 @@ def make_book(
         remembered = remember(plan_for(path, settings, models.checkpoint), chronicle, models.checkpoint)
         plan = remembered.plan
         out = _open_out(settings, plan)
-    reporter.say(f"{plan.title}: {_counted(plan)} at {settings.steps} steps ({settings.quality})")
+    reporter.say(f"{plan.title}: {_counted(plan)}; {_told(settings)}")
     sampling = sampling_of(settings)
     cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
     asked = {
@@ -149,7 +149,7 @@ def make_cast(
 def make_layout(path: Path, settings: Settings, reporter: Reporter) -> Report:
     """Draw frames, boxes and balloons only; loads no model."""
     started = time.perf_counter()
-    plan = plan_for(path, settings, checkpoint_of(settings, hashed=False))
+    plan = plan_for(path, settings, outline_of(settings))
     out = _open_out(settings, plan)
     book = lettered(plan, {}, {})
     with reporter.bar("layout", len(book.pages)) as bar:
@@ -250,6 +250,13 @@ def _unknown(plan: Plan, checkpoint: Checkpoint) -> tuple[str, ...]:
         if words
         else ()
     )
+
+
+def _told(settings: Settings) -> str:
+    """What the quality stands for in this run."""
+    refined = f", the last {settings.refine_steps} by the whole prompt" if settings.refine_steps else ""
+    scale = f", guidance {settings.guidance:g}" if settings.guidance != 1 else ", no guidance"
+    return f"{settings.variant}, {settings.quality}: {settings.steps} steps{refined}{scale}"
 
 
 def _counted(plan: Plan) -> str:

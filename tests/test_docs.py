@@ -77,6 +77,16 @@ RUN_ELSEWHERE = {
         "def test_every_name_of_the_readme_is_one",
     ),
     "scripts/setup_models.sh small": ("tests/download/test_command.py", "def test_the_script"),
+    "python run.py my_story.json --model flux --model_variant schnell": (
+        "tests/e2e/test_variants.py",
+        '"--model_variant", "schnell"',
+    ),
+    "python run.py my_story.json --model fluxplus": (
+        "tests/e2e/test_variants.py",
+        "FLUX.1-Kontext-dev",
+    ),
+    "python run.py my_story.json --model flux1-dev-Q8_0.gguf --lora comic.safetensors:0.8 "
+    "--reference_scale 0.7": ("tests/e2e/test_variants.py", '"--lora"'),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
 

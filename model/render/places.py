@@ -107,8 +107,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
     for name in names:
         if not (index.parent / name).is_file():
             raise WeightsMissing(
-                f"{index.parent / name}: missing, {index.name} names {len(names)} shards; "
-                "run the download again, it goes on where it stopped"
+                f"{index.parent / name}: missing, {index.name} names {len(names)} shards; fetch the rest"
             )
     return tuple(index.parent / name for name in names)
 

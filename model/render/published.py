@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,25 +113,45 @@ def open_published(
     inside = _IN_SINGLE_FILE if _WHOLE in replaced else ()
     for part in row.parts:
         path = replaced.get(part.name, found[part.name])
-        if part.name not in inside and (path is None or _hollow(part, path)):
+        try:
+            missing = part.name not in inside and (path is None or _hollow(part, path))
+        except WeightsMissing as error:
+            raise WeightsMissing(f"{error}: python run.py download {row.name}") from error
+        if missing:
             raise _missing(part, row, place)
     parts = {name: path for name, path in {**found, **replaced}.items() if path is not None}
     files = {label: path for name, path in parts.items() for label, path in drawing_files(name, path)}
     known = digests(files, say=say) if hashed else {}
-    side, factor = _size(parts, row)
-    return Checkpoint(
+    return replace(
+        outline(row, parts),
         name=row.name if place is None else str(place),
         folder=beside or parts[row.parts[0].name].parent,
         fingerprint=fingerprint_of(known) if known else "",
         files=known,
+    )
+
+
+def outline(row: Variant, parts: Mapping[str, Path] | None = None) -> Checkpoint:
+    """What can be drawn with a row of the table: enough to plan, nothing to draw with.
+
+    Args:
+        parts: where its components are; what their configs say goes before what the table says.
+    """
+    here = parts or {}
+    side, factor = _size(here, row)
+    return Checkpoint(
+        name=row.name,
+        folder=Path(),
+        fingerprint="",
+        files={},
         shapes=tuple(dict.fromkeys(_shape(side, aspect, row.multiple) for aspect in _ASPECTS)),
         cell=factor * 2 if row.family == "flux" else factor,
-        reference=_reference(parts, row, side),
+        reference=_reference(here, row, side),
         global_tokens=row.global_tokens,
         region_tokens=row.region_tokens,
         words=None,
         variant=row,
-        parts=parts,
+        parts=here,
         manifest=False,
     )
 

@@ -75,7 +75,7 @@ class PanelRequest:
         weights: the checkpoint's fingerprint.
         width, height: pixels to draw.
         prompt, negative: the global prompt and what to stay away from.
-        background: what is to be seen where no region is, for models that can be told; empty = the global prompt.
+        background: what is to be seen where no region is, where it can be told; empty = the prompt.
         regions: the characters, back to front.
         seed: of the initial noise.
         style: a weak style reference, or none.

@@ -24,6 +24,7 @@ from transformers import (
     T5EncoderModel,
 )
 
+from quantization.rules import _bfl_names
 from scripts.starter.text import pair_tokenizer, word_tokenizer, word_vocabulary
 
 # Loud enough for prompts and references to show through 8 bit pictures of untrained weights.
@@ -106,6 +107,16 @@ def new_transformer(*, guidance_embeds: bool) -> FluxTransformer2DModel:
             if ("norm" in name and ".linear." in name) or name.startswith("proj_out."):
                 parameter.mul_(GAIN)
     return transformer
+
+
+def bfl(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as Black Forest Labs publish them, by the quantizer's table."""
+    names = {name: name for name in state}
+    made = {theirs: torch.cat([state[one] for one in ours]) for theirs, ours in _bfl_names(names).items()}
+    for suffix in ("weight", "bias"):
+        scale, shift = made[f"final_layer.adaLN_modulation.1.{suffix}"].chunk(2)
+        made[f"final_layer.adaLN_modulation.1.{suffix}"] = torch.cat([shift, scale])
+    return made
 
 
 def new_vae() -> AutoencoderKL:
