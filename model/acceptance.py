@@ -8,7 +8,7 @@ seed the story fixed is drawn once: its reader asked for that picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from model.config import Settings
 from model.drawing import Drawn, draw_all
 from model.execution.progress import Reporter
 from model.memory.library import Library
-from model.render.request import PanelRequest
+from model.render.request import PanelRequest, Style
 from model.resident import Resident
 from model.vibes import VibeMemory
 from model.vision.judge import Limits, Verdict, judge
@@ -56,6 +56,15 @@ class Outcome:
     def best(self) -> Candidate:
         """An accepted candidate before others, then the largest total, then the first."""
         return max(self.candidates, key=_rank)
+
+
+def lean(asked: Asked, picture: str, weight: float) -> Asked:
+    """The same panel, every try of it leaning towards a picture of the library; see `Style`."""
+
+    def tries(attempt: int) -> PanelRequest:
+        return replace(asked.tries(attempt), style=Style(picture=picture, weight=weight))
+
+    return replace(asked, tries=tries)
 
 
 def _rank(candidate: Candidate) -> tuple[bool, bool, float]:
@@ -107,6 +116,25 @@ def draw_accepted(
     return {panel: Outcome(candidates=tuple(candidates)) for panel, candidates in tried.items()}
 
 
+def cost(panels: Mapping[str, Outcome]) -> dict[str, float]:
+    """What the judge's strictness cost: pictures beyond one a panel, for how many panels, and the seconds
+    that drawing them took, now or when they were drawn."""
+    further = [outcome.candidates[1:] for outcome in panels.values() if len(outcome.candidates) > 1]
+    seconds = sum(candidate.drawn.seconds for candidates in further for candidate in candidates)
+    return {"panels": len(further), "pictures": sum(map(len, further)), "seconds": round(seconds, 3)}
+
+
+def cost_line(panels: Mapping[str, Outcome]) -> str:
+    """The same in one line; empty when no panel was drawn twice."""
+    spent = cost(panels)
+    if not spent["panels"]:
+        return ""
+    return (
+        f"tries: {spent['pictures']} further pictures for {spent['panels']} of {len(panels)} panels, "
+        f"{spent['seconds']:.1f} s of drawing"
+    )
+
+
 def _refused(candidate: Candidate) -> bool:
     """Whether another seed may help: a drawing that failed with an error would fail again."""
     return candidate.verdict is not None and not candidate.verdict.accepted
@@ -119,7 +147,7 @@ def _vibes(
 
     New pictures move the mean panel, from which tastes are told, before any of them is scored.
     """
-    if vibe is None or not vibe.memories:
+    if vibe is None or not vibe.memories or not vibe.sees_panels:
         return {}
     places = {
         key: vibe.place_of(one.embedding, lambda blob=one.blob: library.load(blob))

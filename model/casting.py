@@ -42,8 +42,8 @@ def look_of(member: CastMember, plan: Plan, checkpoint: Checkpoint) -> Look:
 
     Two of one name in one story go by their ids, which tell them apart; the name is an alias then.
     """
-    key, _, variant = member.key.partition("/")
-    others = [one.name for one in plan.cast if one.key.partition("/")[0] != key]
+    key, _, variant = member.written.partition("/")
+    others = [one.name for one in plan.cast if one.written.partition("/")[0] != key]
     shared = fold(member.name) in map(fold, others)
     return Look(
         name=key if shared else member.name,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import __version__
-from model.config import DEVICES, INJECTIONS, MODELS, QUALITIES, Settings
+from model.config import DEVICES, INJECTIONS, MODELS, QUALITIES, VIBE_SETTINGS, Settings
 from model.errors import AutoStudioError
 from model.quiet import quieten
 
@@ -277,19 +277,35 @@ def _book_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_retries",
         type=int,
-        default=3,
         metavar="N",
         help="most new tries for a panel that is not accepted, 0 to 10 (default: 3)",
     )
     parser.add_argument(
+        "--vibe_settings",
+        metavar="NAME",
+        help="threshold and retries by name: "
+        + "; ".join(f"{name} ({least}, {most})" for name, (least, most) in VIBE_SETTINGS.items()),
+    )
+    parser.add_argument(
         "--vibe_threshold",
         type=float,
-        default=-0.1,
         metavar="X",
         help="least score of the vibe memory that a panel needs, -1 to 1 (default: -0.1)",
     )
     parser.add_argument(
         "--vibe_category", metavar="NAME", help="score panels as of this category (default: all)"
+    )
+    parser.add_argument(
+        "--vibe_guidance",
+        action="store_true",
+        help="also steer: panels take on colours of pictures you like (default: off)",
+    )
+    parser.add_argument(
+        "--vibe_weight",
+        type=float,
+        default=0.5,
+        metavar="X",
+        help="how much of their colours, 0 to 1 (default: 0.5)",
     )
     parser.add_argument(
         "--inject_every",

@@ -15,6 +15,11 @@ QUALITIES = ("fast", "balanced", "high_quality")
 INJECTIONS = ("similar", "diverse")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 LONGEST = 1024
+VIBE_THRESHOLD, VIBE_RETRIES = -0.1, 3
+# Named choices of threshold and retries. Quality takes only what is liked with 65 % and spends up to seven
+# pictures on it. Speed turns away only what is clearly disliked (under 40 %). Exploration stands at neutral,
+# so that what no memory speaks of may pass.
+VIBE_SETTINGS = {"quality": (0.3, 6), "speed": (-0.2, 2), "exploration": (0.0, 4)}
 PLACES = "a folder, a safetensors or GGUF file, or a hub name such as ORG/NAME"
 
 
@@ -121,6 +126,8 @@ class Settings:
         max_retries: how often a panel that is not accepted is drawn again, at most.
         vibe_threshold: least score of the vibe memory that a panel needs, −1 to 1.
         vibe_category: of the memories that panels are scored by; None = all.
+        vibe_guidance: whether panels lean towards liked pictures.
+        vibe_weight: how far they lean, 0 to 1.
         inject_every: every Nth panel leans towards a drawn one; 0 = none does.
         inject: which one: one of INJECTIONS.
         inject_weight: how far it leans, 0 to 1.
@@ -151,6 +158,8 @@ class Settings:
     max_retries: int = 3
     vibe_threshold: float = -0.1
     vibe_category: str | None = None
+    vibe_guidance: bool = False
+    vibe_weight: float = 0.5
     inject_every: int = 0
     inject: str = "similar"
     inject_weight: float = 0.5
@@ -183,9 +192,12 @@ def resolve(
     device: str = "auto",
     seed: int = 0,
     candidates: int = 3,
-    max_retries: int = 3,
-    vibe_threshold: float = -0.1,
+    max_retries: int | None = None,
+    vibe_settings: str | None = None,
+    vibe_threshold: float | None = None,
     vibe_category: str | None = None,
+    vibe_guidance: bool = False,
+    vibe_weight: float = 0.5,
     inject_every: int = 0,
     inject: str = "similar",
     inject_weight: float = 0.5,
@@ -209,6 +221,11 @@ def resolve(
         row = "starter"
     if row is None:
         raise ConfigError(f"--model: '{model}' is unknown; use one of {', '.join(MODELS)}, or {PLACES}")
+    if vibe_settings is not None and vibe_settings not in VIBE_SETTINGS:
+        raise ConfigError(
+            f"--vibe_settings: '{vibe_settings}' is unknown; use one of {', '.join(VIBE_SETTINGS)}"
+        )
+    threshold, retries = VIBE_SETTINGS.get(vibe_settings or "", (VIBE_THRESHOLD, VIBE_RETRIES))
     if inject not in INJECTIONS:
         raise ConfigError(f"--inject: '{inject}' is unknown; use one of {', '.join(INJECTIONS)}")
     if quality not in QUALITIES:
@@ -235,9 +252,13 @@ def resolve(
         max_sequence_length=_within("--max_sequence_length", max_sequence_length, 1, tokens),
         reference_scale=_within("--reference_scale", reference_scale, 0.0, 2.0),
         candidates=_within("--candidates", candidates, 1, 64),
-        max_retries=_within("--max_retries", max_retries, 0, 10),
-        vibe_threshold=_within("--vibe_threshold", vibe_threshold, -1.0, 1.0),
+        max_retries=_within("--max_retries", retries if max_retries is None else max_retries, 0, 10),
+        vibe_threshold=_within(
+            "--vibe_threshold", threshold if vibe_threshold is None else vibe_threshold, -1.0, 1.0
+        ),
         vibe_category=vibe_category,
+        vibe_guidance=vibe_guidance,
+        vibe_weight=_within("--vibe_weight", vibe_weight, 0.0, 1.0),
         inject_every=_within("--inject_every", inject_every, 0, 10_000),
         inject=inject,
         inject_weight=_within("--inject_weight", inject_weight, 0.0, 1.0),

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.acceptance import Asked, Outcome, draw_accepted
+from model.acceptance import Asked, Outcome, draw_accepted, lean
 from model.config import Settings
 from model.execution.progress import Reporter
 from model.memory.library import Library
 from model.memory.matcher import TOP_K, AestheticMatcher, Match, rank
 from model.memory.panels import Embedding, PanelCache
-from model.render.request import PanelRequest, Style
 from model.resident import Resident
 from model.vibes import VibeMemory
 
@@ -100,7 +99,10 @@ def draw_injected(
         request = asked[panel].tries(0)
         decision = decide(panel, settings.inject, own, others, looks=request.looks, seed=request.seed)
         decisions.append(decision)
-        leaning[panel] = _leaning(asked[panel], decision.picture, settings.inject_weight)
+        leans = decision.picture and settings.inject_weight
+        leaning[panel] = (
+            lean(asked[panel], decision.picture, settings.inject_weight) if leans else asked[panel]
+        )
         reporter.say(f"{panel}: {decision.why}")
     done |= draw(leaning)
     return {panel: done[panel] for panel in asked}, tuple(decisions)
@@ -156,17 +158,6 @@ def decide(
         pool=len(fitting),
         why=f"leans towards {chosen.cache_id[:12]}, {kind} ({similarity:.2f}) to the panels before it",
     )
-
-
-def _leaning(asked: Asked, picture: str, weight: float) -> Asked:
-    """The same panel, every try of it leaning towards `picture`."""
-    if not picture or not weight:
-        return asked
-
-    def tries(attempt: int) -> PanelRequest:
-        return replace(asked.tries(attempt), style=Style(picture=picture, weight=weight))
-
-    return replace(asked, tries=tries)
 
 
 def _donor(outcome: Outcome, space: str) -> Donor | None:

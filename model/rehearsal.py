@@ -95,7 +95,8 @@ def rehearse(
             new = sum(1 for outcome in outcomes if outcome.blob and not outcome.cached)
             shown = [outcome for outcome in outcomes if outcome.blob]
             if shown:
-                chosen = _choose(member, shown, new, models=models, library=library)
+                first = _first_look(found.get(member.written), outcomes)
+                chosen = _choose(member, shown, new, first, models=models, library=library)
                 number = keep_rehearsal(
                     member,
                     plan,
@@ -133,26 +134,40 @@ def _candidates(
             negative="",
             background=behind(models.checkpoint, plan.style, "plain background"),
             regions=(Region(box=_STAGE, prompt=f"{member.prompt}, standing"),),
-            seed=panel_seed(settings.seed, f"cast/{member.key}", attempt),
+            # A remembered look begins from the noise of the first one: the same person, but for what changed.
+            seed=panel_seed(settings.seed, f"cast/{member.written}", attempt),
             sampling=sampling,
         )
         for attempt in range(settings.candidates)
     )
 
 
+def _first_look(reference: Reference | None, outcomes: Sequence[Drawn]) -> int | None:
+    """Of a remembered look's candidates, which one the first look's rehearsal settled on; None: it did not."""
+    if reference is None or len(reference.candidates) != len(outcomes):
+        return None
+    return reference.chosen if all(outcome.blob for outcome in outcomes) else None
+
+
 def _choose(
     member: CastMember,
     shown: Sequence[Drawn],
     new: int,
+    first: int | None,
     *,
     models: Resident,
     library: Library,
 ) -> Reference:
-    """Keep the candidate that shows one character and is nearest to the description; the choice is cached."""
+    """Keep the candidate that shows one character and is nearest to the description; the choice is cached.
+
+    Args:
+        first: a candidate that comes before nearer ones, if it shows one character.
+    """
     cache = PanelCache(library)
     blobs = tuple(drawn.blob for drawn in shown)
     alone = [drawn.measured is None or drawn.measured.found in (None, 1) for drawn in shown]
-    choice = json.dumps([_CHOOSING, eyes(models), member.prompt, blobs, alone], ensure_ascii=False)
+    facts: list[Any] = [_CHOOSING, eyes(models), member.prompt, blobs, alone]
+    choice = json.dumps(facts if first is None else [*facts, first], ensure_ascii=False)
     key = hashlib.sha256(f"reference {choice}".encode()).hexdigest()
     record = cache.get(key)
     if record is None:
@@ -163,7 +178,7 @@ def _choose(
         cutouts = [cut_out(picture) for picture in pictures]
         description = encoder.encode_texts([models.checkpoint.spoken(member.prompt)])[0]
         similarities: list[float] = (encoder.encode_images(cutouts) @ description).tolist()
-        chosen = max(range(len(blobs)), key=lambda index: (alone[index], similarities[index]))
+        chosen = max(range(len(blobs)), key=lambda index: (alone[index], index == first, similarities[index]))
         record = cache.add(
             NewPanel(
                 key=key,
@@ -172,12 +187,12 @@ def _choose(
                 params={"similarities": [round(value, 4) for value in similarities], "chosen": chosen},
             )
         )
-    facts: Any = record.params
+    kept: Any = record.params
     return Reference(
         picture=record.blob,
         source="rehearsal",
         candidates=blobs,
-        similarities=tuple(facts["similarities"]),
-        chosen=facts["chosen"],
+        similarities=tuple(kept["similarities"]),
+        chosen=kept["chosen"],
         drawn=new,
     )

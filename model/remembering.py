@@ -1,9 +1,11 @@
-"""Plan and chronicle meet here: what is remembered changes the prompts, and panels leave memories.
+"""Plan and chronicle meet here: what is remembered changes the prompts of a plan.
 
 In: a plan, the chronicle as the run finds it, what the checkpoint reads. Out: the plan with the prompts of
-the figures as they are remembered, and the memories to keep once panels are accepted. Two kinds:
+the figures as they are remembered, and the memories to keep once panels are accepted (`model/leaving.py`).
+Two kinds:
 
-- A fact about a look ("Mika lost her glasses") changes the description in the prompts of every later panel.
+- A fact about a look ("Mika lost her glasses") changes the description in the prompts of every later panel,
+  and the changed look joins the cast, to be rehearsed; unless the story brings pictures of the character.
 - Everything else comes to a character's mind when it concerns the scene, and is appended to the character's
   prompt as plain words, as far as tokens are left; only where the checkpoint knows all words there are.
 
@@ -13,11 +15,13 @@ story left when it was drawn before is not read, so that drawing it again finds 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from model.leaving import Remembered, key_of, passages_of, present_in
 from model.memory.chronicle import Chronicle
-from model.memory.memories import NewMemory, Passage, Receipt
+from model.memory.memories import NewMemory, Passage
 from model.memory.words import count_tokens, cut, fold, telling
 from model.render.weights import Checkpoint
 from model.story.facts import Change, read_fact, read_told
@@ -33,24 +37,6 @@ NEAR = 0.4
 PRONOUNS = ("she", "he", "they")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    """A plan with what is remembered in its prompts.
-
-    Attributes:
-        memories: what each panel leaves, by panel id; to be kept when the panel is accepted.
-        cast: name → aliases, to be learnt.
-        notes: what was changed, and why; the same in every run of the same story and library.
-        nothing: panel ids that leave no memory.
-    """
-
-    plan: Plan
-    memories: Mapping[str, NewMemory]
-    cast: Mapping[str, tuple[str, ...]]
-    notes: tuple[str, ...]
-    nothing: tuple[str, ...] = field(default=())
-
-
 def remember(plan: Plan, chronicle: Chronicle, checkpoint: Checkpoint) -> Remembered:
     """Put what is remembered into the prompts of the plan, and say what its panels will leave.
 
@@ -62,67 +48,12 @@ def remember(plan: Plan, chronicle: Chronicle, checkpoint: Checkpoint) -> Rememb
         replace(page, panels=tuple(telling_plan.panel(panel) for panel in page.panels)) for page in plan.pages
     ]
     return Remembered(
-        plan=replace(plan, pages=tuple(pages)),
+        plan=replace(plan, cast=(*plan.cast, *telling_plan.changed.values()), pages=tuple(pages)),
         memories=telling_plan.memories,
         cast=telling_plan.cast,
         notes=tuple(telling_plan.notes),
         nothing=tuple(panel.id for panel in plan.panels if panel.id not in telling_plan.memories),
     )
-
-
-def keep(
-    remembered: Remembered, chronicle: Chronicle, *, accepted: Collection[str], refused: Collection[str] = ()
-) -> str:
-    """Keep what the panels leave; on disk when this returns, and kept only once however often.
-
-    Args:
-        accepted: ids of the panels whose picture was accepted.
-        refused: ids of those that are in the book although it was not. Of these only the facts are kept: they
-            are the author's words, whatever the picture shows.
-    Returns:
-        One line on what was stored, what was not, and why.
-    Raises:
-        StorageError: the disk refuses.
-    """
-    plan = remembered.plan
-    memories = [memory for panel, memory in remembered.memories.items() if panel in accepted]
-    for panel, memory in remembered.memories.items():
-        facts = tuple(passage for passage in memory.passages if passage.kind == "fact")
-        if panel in refused and panel not in accepted and facts:
-            memories.append(replace(memory, passages=facts))
-    receipt = chronicle.keep_story(
-        plan.slug,
-        plan.title,
-        memories,
-        panels={_key(plan, panel) for panel in remembered.memories},
-        cast=remembered.cast,
-    )
-    return _summary(remembered, receipt, accepted, refused)
-
-
-def _summary(
-    remembered: Remembered, receipt: Receipt, accepted: Collection[str], refused: Collection[str]
-) -> str:
-    parts = [
-        f"{len(keys)} {word}"
-        for keys, word in (
-            (receipt.stored, "stored"),
-            (receipt.replaced, "replaced"),
-            (receipt.unchanged, "there already"),
-            (receipt.removed, "removed with their panels"),
-        )
-        if keys
-    ]
-    doubted = [panel for panel in remembered.memories if panel in refused and panel not in accepted]
-    failed = [panel for panel in remembered.memories if panel not in accepted and panel not in refused]
-    for panels, why in (
-        (doubted, "of refused panels only the facts"),
-        (failed, "not stored, no picture"),
-        (remembered.nothing, "nothing to remember"),
-    ):
-        if panels:
-            parts.append(f"{why}: {', '.join(panels)}")
-    return f"chronicle: {'; '.join(parts) or 'nothing to remember'}"
 
 
 class _Telling:
@@ -134,12 +65,15 @@ class _Telling:
         self.notes: list[str] = []
         # As the planner joins it to expression and action.
         self._looks = {member.key: member.prompt.strip().rstrip(",;").rstrip() for member in plan.cast}
-        self._person: dict[str, str] = {}
+        self._members = {member.key: member for member in plan.cast}
+        self.changed: dict[str, CastMember] = {}  # looks that nobody wrote down, by key
+        self._people: dict[str, tuple[str, str]] = {}  # key → name, person
         cast: dict[str, tuple[str, ...]] = {}
         for member in plan.cast:
             name = _own_name(plan, member.name, member.prompt)
             cast[name] = member.aliases
-            (self._person[member.key],) = chronicle.resolve([name])
+            (person,) = chronicle.resolve([name])
+            self._people[member.key] = member.name, person
         self.cast: Mapping[str, tuple[str, ...]] = cast
         self._names = self._known_names(plan.cast)
         # What an earlier story says of its "1" or "a girl" is not said of this story's.
@@ -160,26 +94,32 @@ class _Telling:
         memory = self._leave(panel)
         if memory is not None:
             self.memories[panel.id] = memory
-        return replace(panel, figures=figures)
+        keys = {before.character: now.character for before, now in zip(panel.figures, figures, strict=True)}
+        lines = tuple(
+            replace(line, speaker=keys.get(line.speaker or "", line.speaker)) for line in panel.lines
+        )
+        return replace(panel, figures=figures, lines=lines)
 
     def _known_names(self, cast: Iterable[CastMember]) -> dict[str, str]:
         """Every name and alias of a cast, lower case as the facts are searched → person."""
         names: dict[str, str] = {}
         for member in cast:
             for name in (*member.aliases, member.name):  # a name beats an alias
-                names[name.lower()] = self._person[member.key]
+                names[name.lower()] = self._people[member.key][1]
         return names
 
     def _figure(self, panel: Panel, figure: Figure) -> Figure:
-        person = self._person[figure.character]
-        prompt = self._look(figure, person)
+        person = self._people[figure.character][1]
+        prompt, member = self._look(figure, person), figure.character
         if prompt != figure.prompt:
+            member = self._as_remembered(member, prompt.removesuffix(self._doing(figure)))
             reasons = "; ".join(self._reasons[person])
             self.notes.append(f"{panel.id}: {figure.name} is drawn as remembered ({reasons}): {prompt}")
         words = self._mind(panel, figure, person, prompt)
         if words:
             self.notes.append(f"{panel.id}: {figure.name} remembers: {'; '.join(words)}")
-        return replace(figure, prompt=", ".join([prompt, *(f"remembers {text}" for text in words)]))
+        told = ", ".join([prompt, *(f"remembers {text}" for text in words)])
+        return replace(figure, character=member, prompt=told)
 
     def _look(self, figure: Figure, person: str) -> str:
         """The figure's prompt with its description changed; as it is where the panel describes it anew."""
@@ -187,6 +127,15 @@ class _Telling:
         if not self._changes.get(person) or figure.prompt != look + doing:
             return figure.prompt
         return changed_look(look, self._changes[person]) + doing
+
+    def _as_remembered(self, key: str, look: str) -> str:
+        """The member of the cast that has this look of somebody; whose pictures the story brings stays."""
+        member = self._members[key]
+        if member.references:
+            return key
+        changed = f"{key}#{hashlib.sha256(look.encode()).hexdigest()[:8]}"
+        self.changed[changed] = replace(member, key=changed, prompt=look)
+        return changed
 
     def _doing(self, figure: Figure) -> str:
         """What the prompt says beside the character's description; "" where the panel describes it anew."""
@@ -209,7 +158,7 @@ class _Telling:
             for fact in sorted(self._facts, key=lambda fact: -len(about & set(telling(fact.text))))
             if person in fact.known_by and about & (set(telling(fact.text)) - names)
         ]
-        present = [self._person[other.character] for other in panel.figures if other is not figure]
+        present = [self._people[other.character][1] for other in panel.figures if other is not figure]
         recalled = self._chronicle.recall(
             query,
             who=person,
@@ -234,10 +183,10 @@ class _Telling:
 
     def _leave(self, panel: Panel) -> NewMemory | None:
         """What the panel leaves to remember; facts begin to hold."""
-        present = tuple(dict.fromkeys(self._person[figure.character] for figure in panel.figures))
+        present = present_in(panel, self._people)
         names = _with_pronouns(self._names, present)
         context = " ".join([*(figure.name for figure in panel.figures), panel.scene])
-        passages = [*self._happened(panel, present), *self._said(panel, present)]
+        passages = passages_of(panel, [self._doing(figure) for figure in panel.figures], self._people)
         heard: list[str] = []
         for fact in panel.remember:
             subjects = self._learn_look(fact, names, panel.id)
@@ -251,7 +200,7 @@ class _Telling:
         if not passages:
             return None
         return NewMemory(
-            key=_key(self._plan, panel.id),
+            key=key_of(self._plan, panel.id),
             passages=tuple(passages),
             present=tuple(figure.name for figure in panel.figures),
             told=tuple(dict.fromkeys(name for name in heard if name not in present)),
@@ -260,31 +209,6 @@ class _Telling:
             panel=panel.index,
             importance=0.8 if panel.remember else 0.5,
         )
-
-    def _happened(self, panel: Panel, present: tuple[str, ...]) -> list[Passage]:
-        """The caption; and where, who, doing what: "beach: Mika, angry, hands on hips; Ren, waving"."""
-        doing = "; ".join(figure.name + self._doing(figure) for figure in panel.figures)
-        seen = ": ".join(part for part in (panel.scene, doing) if part)
-        return [
-            Passage(kind="happened", text=panel.caption, known_by=present),
-            Passage(kind="seen", text=seen, known_by=present),
-        ]
-
-    def _said(self, panel: Panel, present: tuple[str, ...]) -> list[Passage]:
-        """The lines: heard by all in the panel and by who says them; a thought is the thinker's alone."""
-        passages: list[Passage] = []
-        for line in panel.lines:
-            member = next((m for m in self._plan.cast if m.key == line.speaker), None)
-            speaker = "" if member is None else member.name
-            own = () if member is None else (self._person[member.key],)
-            if line.kind == "narration":
-                passages.append(Passage(kind="happened", text=line.text, known_by=present))
-            elif line.kind == "thought" and own:
-                passages.append(Passage(kind="thought", text=line.text, speaker=speaker, known_by=own))
-            elif line.kind != "sfx":
-                known_by = tuple(dict.fromkeys([*present, *own]))
-                passages.append(Passage(kind="said", text=line.text, speaker=speaker, known_by=known_by))
-        return passages
 
     def _learn_look(self, fact: str, names: Mapping[str, str], panel: str = "earlier") -> tuple[str, ...]:
         """Let a fact about looks hold from now on; returns whom it is about."""
@@ -311,7 +235,3 @@ def _own_name(plan: Plan, name: str, look: str) -> str:
         name[:1].islower() or fold(name).startswith(("a ", "an "))
     )
     return f"{plan.slug} {name}" if described or not any(letter.isalpha() for letter in name) else name
-
-
-def _key(plan: Plan, panel: str) -> str:
-    return f"{plan.slug}/{panel}"

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from model.acceptance import Asked, Outcome
+from model.acceptance import Asked, Outcome, cost, cost_line
 from model.binding import bind, lettered, put, record, write_record
 from model.config import Settings
 from model.enlarging import enlarge_all
 from model.execution.progress import Reporter
 from model.files import storage_errors
+from model.guiding import guide
 from model.injection import draw_injected
 from model.keeping import book_of, diversity, keep_book, make_room
+from model.leaving import keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.sentences import find_sentence_model
@@ -23,7 +25,7 @@ from model.page.export import lettering_notes
 from model.page.templates import arrange_page
 from model.page.tiers import View
 from model.rehearsal import Reference, behind, rehearse
-from model.remembering import keep, remember
+from model.remembering import remember
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
@@ -75,6 +77,7 @@ def make_book(
         remembered = remember(plan_for(path, settings, models.checkpoint), chronicle, models.checkpoint)
         plan = remembered.plan
         out = _open_out(settings, plan)
+        vibe = vibe_of_run(models)
     reporter.say(f"{plan.title}: {_counted(plan)}; {_told(settings)}")
     sampling = sampling_of(settings)
     cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
@@ -82,7 +85,9 @@ def make_book(
         panel.id: _asked(panel, plan.style, cast, sampling, models.checkpoint, settings.seed)
         for panel in plan.panels
     }
-    vibe = vibe_of_run(models)
+    asked, guidance = guide(asked, settings=settings, vibe=vibe, library=library)
+    if guidance.why:
+        reporter.say(guidance.why)
     panels, injected = draw_injected(
         asked,
         book=book_of(out),
@@ -92,6 +97,8 @@ def make_book(
         reporter=reporter,
         vibe=vibe,
     )
+    if spent := cost_line(panels):
+        reporter.say(spent)
     accepted, refused = _by_verdict(panels)
     reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
     with reporter.timed("characters"):
@@ -117,7 +124,12 @@ def make_book(
     facts = record(
         plan, settings, models.checkpoint, models.upscaler_sha256, cast, panels, reporter.seconds, notes
     )
-    facts |= {"injections": [asdict(one) for one in injected], "diversity": monotony}
+    facts |= {
+        "cost": cost(panels),
+        "guidance": asdict(guidance),
+        "injections": [asdict(one) for one in injected],
+        "diversity": monotony,
+    }
     write_record(out / "run.json", facts, changed=report.drawn > 0)
     keep_book(out, cast, panels, large, library)
     evicted = make_room(settings, library, vibe)

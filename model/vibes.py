@@ -70,6 +70,11 @@ class VibeMemory(_VibeMemory):
             keep_pictures=keep_pictures,
         )
 
+    @property
+    def sees_panels(self) -> bool:
+        """Whether panels can be scored; where they cannot, every panel is neutral, which is said once."""
+        return self.encoder_is_the_runs or self.eye.available()
+
     def place_of(self, embedding: NDArray[np.float32], load: Callable[[], bytes]) -> NDArray[np.float32]:
         """A picture's vector in this memory's space, when it has one in the run's.
 
@@ -83,12 +88,16 @@ class VibeMemory(_VibeMemory):
 
 
 def vibe_of_run(models: Resident) -> VibeMemory:
-    """The environment's vibe memory, which shares the run's own encoder if it is the same."""
-    if encoder_name() == "starter" and models.checkpoint.folder == STARTER:
-        memory = VibeMemory(encoder=lambda: models.encoder)
-        memory.encoder_is_the_runs = True
-        return memory
-    return VibeMemory()
+    """The environment's vibe memory, which shares the run's own encoder if it is the same.
+
+    Raises:
+        IntegrityError, StorageError: its file cannot be read; said now rather than after an hour of drawing.
+    """
+    shared = encoder_name() == "starter" and models.checkpoint.folder == STARTER
+    memory = VibeMemory(encoder=(lambda: models.encoder) if shared else None)
+    memory.encoder_is_the_runs = shared
+    _ = memory.memories
+    return memory
 
 
 def vibe_path(profile: str | None = None) -> Path:
@@ -152,6 +161,15 @@ def default_encoder() -> Encoder:
         IntegrityError: it is not what it should be.
     """
     return _loaded(encoder_name())
+
+
+def starter_encoder() -> Encoder:
+    """The starter's own, loaded once.
+
+    Raises:
+        WeightsMissing, IntegrityError: it is not there, or not what it should be.
+    """
+    return _loaded("starter")
 
 
 @functools.cache

@@ -87,6 +87,10 @@ RUN_ELSEWHERE = {
     ),
     "python run.py my_story.json --model flux1-dev-Q8_0.gguf --lora comic.safetensors:0.8 "
     "--reference_scale 0.7": ("tests/e2e/test_variants.py", '"--lora"'),
+    "python run.py my_story.json --vibe_settings quality --vibe_guidance": (
+        "tests/e2e/test_judged.py",
+        '"--vibe_guidance"',
+    ),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.injection import RECENT, SIMILAR, Donor, decide
@@ -34,6 +34,7 @@ DONORS = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(before=DONORS, others=DONORS, kind=st.sampled_from(["similar", "diverse"]), seed=st.integers(0, 99))
 def test_a_decision_keeps_to_the_rules(
     before: list[Donor | None], others: list[Donor | None], kind: str, seed: int

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from model.config import resolve
+from model.leaving import Remembered, keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.memories import by_hand
 from model.memory.words import count_tokens
-from model.remembering import Remembered, keep, remember
+from model.remembering import remember
 from model.render.weights import Checkpoint, open_checkpoint
 from model.story.plan import Plan
 from model.studio import plan_for
@@ -90,6 +92,35 @@ def test_a_fact_changes_the_prompts_of_later_panels(library: Library, tmp_path: 
     assert [replace(panel, figures=()) for panel in remembered.plan.panels] == [
         replace(panel, figures=()) for panel in told.panels
     ]
+
+
+def test_a_remembered_look_joins_the_cast_and_speaks(library: Library, tmp_path: Path) -> None:
+    lost, says = ("Mika lost her glasses",), [{"speaker": "mika", "text": "Where are they?"}]
+    told = plan(
+        tmp_path,
+        "One",
+        panel("mika", remember=lost),
+        panel("mika", dialogue=says),
+        panel("ren", "mika", remember=("Mika found her glasses",)),
+        panel("mika"),
+    )
+    remembered = remember(told, Chronicle(library), STARTER).plan
+    *written, changed = remembered.cast
+    assert tuple(written) == told.cast
+    mika = next(member for member in told.cast if member.key == "mika")
+    assert changed == replace(mika, key=changed.key, prompt=LOST)
+    assert changed.written == "mika" != changed.key
+    cast = [[figure.character for figure in panel.figures] for panel in remembered.panels]
+    assert cast == [["mika"], [changed.key], ["ren", changed.key], ["mika"]]
+    (line,) = list(remembered.panels)[1].lines
+    assert line.speaker == changed.key
+    picture = tmp_path / "mika.png"
+    Image.new("RGB", (64, 64), "red").save(picture)
+    own = {**CAST, "mika": {**CAST["mika"], "references": [picture.name]}}
+    told = plan(tmp_path, "Two", panel("mika", remember=lost), panel("mika"), cast=own)
+    remembered = remember(told, Chronicle(library), STARTER).plan
+    assert remembered.cast == told.cast
+    assert [[figure.prompt for figure in panel.figures] for panel in remembered.panels][1] == [LOST]
 
 
 def test_action_and_expression_stay_and_a_panels_own_description_wins(

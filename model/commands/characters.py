@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from model.commands.answers import Answer, library_of, positive, tell
 from model.commands.characters_words import facts_of, line_of, matching, near, one_of, parser, row_of, whom
 from model.errors import ConfigError
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["parser", "run"]
 
-Answer = tuple[dict[str, Any], list[str]]
-
 
 def run(flags: argparse.Namespace) -> int:
     """Do what was typed.
@@ -35,19 +32,8 @@ def run(flags: argparse.Namespace) -> int:
         ConfigError: it cannot be done so; the message says what can.
         StorageError, IntegrityError, WeightsMissing: see `Library` and `Resident`.
     """
-    from model.memory.library import Library
-
-    if flags.action != "add" and not (flags.library / "library.db").exists():
-        raise ConfigError(
-            f"--library: there is no library in {flags.library}; draw a story first, or name another"
-        )
-    with Library.open(flags.library) as library:
-        facts, lines = ACTIONS[flags.action](flags, library)
-    if flags.json:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return 0
+    with library_of(flags, new=flags.action == "add") as library:
+        return tell(ACTIONS[flags.action](flags, library), flags)
 
 
 def _list(flags: argparse.Namespace, library: Library) -> Answer:
@@ -57,7 +43,7 @@ def _list(flags: argparse.Namespace, library: Library) -> Answer:
     lines = [line_of(one) for one in everybody] or [
         "nobody is known yet; drawing a story introduces its cast"
     ]
-    return {"characters": [facts_of(one, library) for one in everybody]}, lines
+    return Answer(facts={"characters": [facts_of(one, library) for one in everybody]}, lines=lines)
 
 
 def _show(flags: argparse.Namespace, library: Library) -> Answer:
@@ -86,7 +72,7 @@ def _show(flags: argparse.Namespace, library: Library) -> Answer:
     if flags.out is not None:
         facts["written"] = _write(one, library, flags.out)
         lines += facts["written"]
-    return facts, lines
+    return Answer(facts=facts, lines=lines)
 
 
 def _write(one: Character, library: Library, out: Path) -> list[str]:
@@ -132,7 +118,9 @@ def _add(flags: argparse.Namespace, library: Library) -> Answer:
     if flags.pin:
         one = characters.pin(one.id)
     lines = [f"{path}: {how}" for path, (_, how) in zip(flags.pictures, made, strict=True)]
-    return {**facts_of(one, library), "made": [how for _, how in made]}, [*lines, line_of(one)]
+    return Answer(
+        facts={**facts_of(one, library), "made": [how for _, how in made]}, lines=[*lines, line_of(one)]
+    )
 
 
 def _approve(flags: argparse.Namespace, library: Library) -> Answer:
@@ -170,7 +158,10 @@ def _approve(flags: argparse.Namespace, library: Library) -> Answer:
         raise ConfigError(f"characters approve: {one.title} has no reference; add one, or draw its story")
     if flags.pin or flags.unpin:
         one = characters.pin(one.id, not flags.unpin)
-    return facts_of(one, library), [line_of(one), "the next run draws the panels that used another reference"]
+    return Answer(
+        facts=facts_of(one, library),
+        lines=[line_of(one), "the next run draws the panels that used another reference"],
+    )
 
 
 def _remove(flags: argparse.Namespace, library: Library) -> Answer:
@@ -189,14 +180,17 @@ def _remove(flags: argparse.Namespace, library: Library) -> Answer:
                 f"`run.py characters sightings {one.id}` lists them"
             )
         count = sightings.remove(flags.sighting)
-        return {"removed_sightings": count, **facts_of(one, library)}, [
-            f"{count} sightings of {one.title} gone"
-        ]
+        return Answer(
+            facts={"removed_sightings": count, **facts_of(one, library)},
+            lines=[f"{count} sightings of {one.title} gone"],
+        )
     if flags.forever:
         characters.forget(one.id)
-        return {"forgotten": one.id}, [f"{one.title} is forgotten, with all versions and sightings"]
+        return Answer(
+            facts={"forgotten": one.id}, lines=[f"{one.title} is forgotten, with all versions and sightings"]
+        )
     one = characters.remove(one.id)
-    return facts_of(one, library), [f"{one.title} has no reference; undo brings it back"]
+    return Answer(facts=facts_of(one, library), lines=[f"{one.title} has no reference; undo brings it back"])
 
 
 def _undo(flags: argparse.Namespace, library: Library) -> Answer:
@@ -207,7 +201,7 @@ def _undo(flags: argparse.Namespace, library: Library) -> Answer:
     back = characters.undo(one.id)
     if back is None:
         raise ConfigError(f"characters undo: there is nothing to undo for {one.title}")
-    return facts_of(back, library), [line_of(back)]
+    return Answer(facts=facts_of(back, library), lines=[line_of(back)])
 
 
 def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
@@ -216,8 +210,7 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
 
     if (flags.like is None) == (flags.name is None):
         raise ConfigError("characters sightings: give a NAME, or --like PICTURE")
-    if flags.k < 1:
-        raise ConfigError(f"--k: {flags.k} is out of range; use 1 or more")
+    positive("--k", flags.k)
     if flags.like is not None:
         found = _nearest(flags, library)
     else:
@@ -230,7 +223,7 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
         f"quality {row['quality']:.2f}{near(row['cosine'])}  {row['path']}"
         for row in rows
     ]
-    return {"sightings": rows}, lines or ["no sightings"]
+    return Answer(facts={"sightings": rows}, lines=lines or ["no sightings"])
 
 
 def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:

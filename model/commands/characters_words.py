@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.commands.answers import parsers, shared_flags
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,21 +33,8 @@ ACTIONS: dict[str, str] = {
 
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py characters`."""
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    common.add_argument(
-        "--library", type=Path, default=Path("outputs/library"), metavar="DIR", help="whose characters"
-    )
-    common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    top = argparse.ArgumentParser(
-        prog="run.py characters",
-        description="The characters of one library, and how each of them looks.",
-        allow_abbrev=False,
-    )
-    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    made = {
-        name: actions.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
-        for name, text in ACTIONS.items()
-    }
+    about = "The characters of one library, and how each of them looks."
+    top, made = parsers("characters", about, ACTIONS, shared_flags("whose characters"))
     for name in ("show", "add", "approve", "remove", "undo"):
         made[name].add_argument("name", metavar="NAME", help="a name, an alias, or a number of `list`")
     made["sightings"].add_argument("name", nargs="?", metavar="NAME", help="whose")

@@ -6,14 +6,12 @@ In: what was typed. Out: lines for a person, or with --json one object for a pro
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.commands.answers import Answer, library_of, parsers, positive, shared_flags, tell
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,22 +24,11 @@ LOGGED = 20
 
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py chronicle`."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--library", type=Path, default=Path("outputs/library"), metavar="DIR", help="whose chronicle"
-    )
-    shared.add_argument("--json", action="store_true", help="print one JSON object")
-    top = argparse.ArgumentParser(
-        prog="run.py chronicle",
-        description="What happened, was said, and is to be remembered of the stories of one library.",
-        allow_abbrev=False,
-    )
-    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "What happened, was said, and is to be remembered of the stories of one library."
+    texts = {name: text for name, (text, _) in ACTIONS.items()}
+    top, made = parsers("chronicle", about, texts, shared_flags("whose chronicle"))
 
-    def action(name: str, text: str) -> argparse.ArgumentParser:
-        return actions.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
-
-    recall = action("recall", "what comes to mind, best first")
+    recall = made["recall"]
     recall.add_argument("words", nargs="+", metavar="WORDS", help="what to think of")
     recall.add_argument("--who", metavar="NAME", help="only what this character was there for or was told")
     recall.add_argument(
@@ -56,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "--tokens", type=int, default=160, metavar="N", help="at most N tokens of text in all (default: 160)"
     )
 
-    add = action("add", "remember a fact, or something said")
+    add = made["add"]
     add.add_argument("text", metavar="TEXT", help="in words, as under `remember` of a story")
     add.add_argument(
         "--who", action="append", default=[], metavar="NAME", help="somebody who was there; may be repeated"
@@ -75,15 +62,15 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--importance", type=float, default=0.5, metavar="X", help="0 to 1 (default: 0.5)")
     add.add_argument("--next_session", action="store_true", help="recall it only from the next run on")
 
-    listing = action("list", "every memory, in the order of the book")
+    listing = made["list"]
     listing.add_argument("--who", metavar="NAME", help="only what this character knows")
     listing.add_argument("--story", metavar="STORY", help="only of this story (its slug)")
 
-    forget = action("forget", "remove memories")
+    forget = made["forget"]
     forget.add_argument("ids", nargs="*", type=int, metavar="NUMBER", help="as `list` numbers them")
     forget.add_argument("--story", metavar="STORY", help="all of this story, and that it was ever drawn")
 
-    log = action("log", "what a character remembers, as a block for a chat model")
+    log = made["log"]
     log.add_argument("name", metavar="NAME", help="whose memory")
     log.add_argument("words", nargs="*", metavar="WORDS", help="what to think of; without, the latest")
     log.add_argument("--k", type=int, default=LOGGED, metavar="N", help=f"at most N (default: {LOGGED})")
@@ -98,35 +85,29 @@ def run(flags: argparse.Namespace) -> int:
         StorageError, IntegrityError: see `Library`.
     """
     from model.memory.chronicle import Chronicle
-    from model.memory.library import Library
     from model.memory.sentences import find_sentence_model
 
-    if flags.action != "add" and not (flags.library / "library.db").exists():
-        raise ConfigError(
-            f"--library: there is no library in {flags.library}; draw a story first, or name another"
-        )
-    with Library.open(flags.library) as library:
+    with library_of(flags, new=flags.action == "add") as library:
         chronicle = Chronicle(library, find_sentence_model())
-        return _ACTIONS[flags.action](flags, chronicle, library)
+        return tell(ACTIONS[flags.action][1](flags, chronicle, library), flags)
 
 
-def _recall(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+def _recall(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
     found = chronicle.recall(
         " ".join(flags.words),
         who=flags.who,
         present=flags.present,
-        k=_positive("--k", flags.k),
-        tokens=_positive("--tokens", flags.tokens),
+        k=positive("--k", flags.k),
+        tokens=positive("--tokens", flags.tokens),
     )
-    if flags.json:
-        _print_json({"search": chronicle.search, "recalled": [asdict(memory) for memory in found]})
-        return 0
     whose = f" to {flags.who}" if flags.who else ""
-    _print([_line(memory) for memory in found] or [f"nothing comes to mind{whose}"])
-    return 0
+    return Answer(
+        facts={"search": chronicle.search, "recalled": [asdict(memory) for memory in found]},
+        lines=[_line(memory) for memory in found] or [f"nothing comes to mind{whose}"],
+    )
 
 
-def _add(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+def _add(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
     from model.memory.memories import by_hand
 
     if flags.after:
@@ -145,28 +126,24 @@ def _add(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> i
     except ValueError as error:
         raise ConfigError(f"chronicle add: {error}") from error
     (kept,) = [found for found in chronicle.memories() if found.key == memory.key]
-    if flags.json:
-        _print_json({"id": kept.id, "key": kept.key, "stored": bool(receipt.stored)})
-        return 0
     done = "stored" if receipt.stored else "replaced" if receipt.replaced else "there already"
     knowers = ", ".join(memory.passages[0].known_by) or "nobody (name them with --who or --told)"
-    _print([f"{kept.id}: {done}; known to {knowers}"])
-    return 0
+    return Answer(
+        facts={"id": kept.id, "key": kept.key, "stored": bool(receipt.stored)},
+        lines=[f"{kept.id}: {done}; known to {knowers}"],
+    )
 
 
-def _list(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+def _list(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
     if flags.story is not None:
         _check_story("--story", flags.story, library)
     found = chronicle.memories(who=flags.who, story=flags.story)
-    if flags.json:
-        _print_json({"memories": [asdict(memory) for memory in found]})
-        return 0
     lines = [line for memory in found for line in _lines(memory)]
-    _print(lines or ["nothing is remembered"])
-    return 0
+    facts = {"memories": [asdict(memory) for memory in found]}
+    return Answer(facts=facts, lines=lines or ["nothing is remembered"])
 
 
-def _forget(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+def _forget(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
     if (flags.story is None) == (not flags.ids):
         raise ConfigError(
             "chronicle forget: name numbers as `run.py chronicle list` shows them, or --story STORY"
@@ -182,17 +159,14 @@ def _forget(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -
                 f"chronicle forget: no memory {numbers}; `run.py chronicle list` shows the numbers"
             )
         removed = chronicle.forget(flags.ids)
-    if flags.json:
-        _print_json({"removed": list(removed)})
-    else:
-        _print([f"{len(removed)} removed{': ' if removed else ''}{', '.join(removed)}"])
-    return 0
+    line = f"{len(removed)} removed{': ' if removed else ''}{', '.join(removed)}"
+    return Answer(facts={"removed": list(removed)}, lines=[line])
 
 
-def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> int:
+def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
     from model.memory.classic import classic_block
 
-    count = _positive("--k", flags.k)
+    count = positive("--k", flags.k)
     if flags.words:
         recalled = chronicle.recall(" ".join(flags.words), who=flags.name, k=count)
         passages = [(memory.speaker, memory.text, memory.created) for memory in recalled]
@@ -204,19 +178,15 @@ def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> i
             if passage.kind != "seen"
         ][-count:]
     block = classic_block(flags.name, passages, time.time())
-    if flags.json:
-        _print_json({"log": block})
-    else:
-        _print([block])
-    return 0
+    return Answer(facts={"log": block}, lines=[block])
 
 
-_ACTIONS: dict[str, Callable[[argparse.Namespace, Chronicle, Library], int]] = {
-    "recall": _recall,
-    "add": _add,
-    "list": _list,
-    "forget": _forget,
-    "log": _log,
+ACTIONS: dict[str, tuple[str, Callable[[argparse.Namespace, Chronicle, Library], Answer]]] = {
+    "recall": ("what comes to mind, best first", _recall),
+    "add": ("remember a fact, or something said", _add),
+    "list": ("every memory, in the order of the book", _list),
+    "forget": ("remove memories", _forget),
+    "log": ("what a character remembers, as a block for a chat model", _log),
 }
 
 
@@ -225,12 +195,6 @@ def _check_story(flag: str, slug: str, library: Library) -> None:
     if slug not in known:
         stories = ", ".join(known[:12]) or "none yet"
         raise ConfigError(f"{flag}: the library knows no story '{slug}'; it knows: {stories}")
-
-
-def _positive(flag: str, value: int) -> int:
-    if value < 1:
-        raise ConfigError(f"{flag}: {value} is out of range; use 1 or more")
-    return value
 
 
 def _line(memory: Recollection) -> str:
@@ -254,11 +218,3 @@ def _where(story: str, place: Place) -> str:
     if not story:
         return "added"
     return f"after {story}" if place[1] >= END_OF_STORY else f"{story} p{place[1]:03}_{place[2]:02}"
-
-
-def _print(lines: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def _print_json(facts: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")

@@ -7,21 +7,18 @@ exit code. Parsing imports nothing heavy; the encoder is loaded by the commands 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.commands.answers import Answer, parsers, shared_flags, tell
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
     from model.memory.vibe.exchange import ImportReport
     from model.memory.vibe.taste import Influence
     from model.vibes import VibeMemory
-
-Answer = tuple[dict[str, Any], list[str], int]
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -31,12 +28,7 @@ def run(flags: argparse.Namespace) -> int:
     if flags.memory is not None and flags.profile is not None:
         raise ConfigError("--memory, --profile: both name a file; use one of them")
     vibe = VibeMemory(flags.memory or vibe_path(flags.profile))
-    facts, lines, code = ACTIONS[flags.action][1](vibe, flags)
-    if flags.json:
-        sys.stdout.write(json.dumps(facts, allow_nan=False) + "\n")
-    else:
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return code
+    return tell(ACTIONS[flags.action][1](vibe, flags), flags)
 
 
 def _like(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -52,7 +44,9 @@ def _like(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     line = f"{report.added} {flags.action}d"
     if report.known:
         line += f", {report.known} known already"
-    return facts, [*_noted(report), f"{line}; {_summary(vibe)}"], 1 if report.skipped else 0
+    return Answer(
+        facts=facts, lines=[*_noted(report), f"{line}; {_summary(vibe)}"], code=1 if report.skipped else 0
+    )
 
 
 def _stats(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -66,7 +60,7 @@ def _stats(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
         f"{facts['generation_count']} pictures scored, {facts['average_score']:+.3f} on average; "
         f"{facts['filter_applications']} decisions; {facts['panels_seen']} panels seen"
     )
-    return facts, lines, 0
+    return Answer(facts=facts, lines=lines)
 
 
 def _score(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -77,7 +71,7 @@ def _score(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     ]
     lines = [f"{row['score']:+.3f}  {'yes' if row['accepted'] else 'no '}  {row['picture']}" for row in rows]
     facts = {"scores": rows, "threshold": vibe.settings.threshold, "available": vibe.eye.available()}
-    return facts, lines, 0
+    return Answer(facts=facts, lines=lines)
 
 
 def _explain(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -96,20 +90,20 @@ def _explain(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
         f" ({one['category']}, similarity {one['similarity']:+.2f})"
         for one in facts["influences"]
     ]
-    return facts, lines, 0
+    return Answer(facts=facts, lines=lines)
 
 
 def _clear(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     gone = vibe.clear(flags.category)
     backup = vibe.path.with_name(f"{vibe.path.name}.bak")
     line = f"{gone} memories forgotten" + (f"; {backup} has them until the next change" if gone else "")
-    return {"cleared": gone, **_counts(vibe)}, [line], 0
+    return Answer(facts={"cleared": gone, **_counts(vibe)}, lines=[line])
 
 
 def _optimize(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     before, after = vibe.optimize()
     line = f"{before} entries, now {after}: {before - after} exact copies merged, nothing lost"
-    return {"before": before, "after": after}, [line], 0
+    return Answer(facts={"before": before, "after": after}, lines=[line])
 
 
 def _export(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -117,7 +111,7 @@ def _export(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
 
     count = export_file(vibe, flags.file, version=flags.format, compact=flags.compact)
     facts = {"exported": count, "file": str(flags.file), "format": flags.format}
-    return facts, [f"{flags.file}: {count} memories, format {flags.format}"], 0
+    return Answer(facts=facts, lines=[f"{flags.file}: {count} memories, format {flags.format}"])
 
 
 def _import(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -133,7 +127,7 @@ def _import(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
             f"{path}: format {report.version}, {report.added} new, {report.known} known, "
             f"{report.skipped} skipped"
         )
-    return {"imports": reports, **_counts(vibe)}, [*lines, _summary(vibe)], 0
+    return Answer(facts={"imports": reports, **_counts(vibe)}, lines=[*lines, _summary(vibe)])
 
 
 def _repair(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -141,9 +135,9 @@ def _repair(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     kept_as = None if done.kept_as is None else str(done.kept_as)
     facts = {**asdict(done), "kept_as": kept_as, **_counts(vibe)}
     if not done.needed:
-        return facts, [f"{vibe.path}: nothing to repair"], 0
+        return Answer(facts=facts, lines=[f"{vibe.path}: nothing to repair"])
     line = f"{vibe.path}: {done.salvaged} memories saved from it, {done.from_backup} more from its .bak"
-    return facts, [line + (f"; the damaged file is {kept_as}" if kept_as else "")], 0
+    return Answer(facts=facts, lines=[line + (f"; the damaged file is {kept_as}" if kept_as else "")])
 
 
 def _analytics(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -158,7 +152,7 @@ def _analytics(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     lines = [str(out)]
     if found.count:
         lines.append(f"by the rest of the memories: AUC {found.auc:.2f}, Brier score {found.brier:.3f}")
-    return facts, lines, 0
+    return Answer(facts=facts, lines=lines)
 
 
 def _profiles(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
@@ -166,7 +160,10 @@ def _profiles(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     from model.vibes import vibe_path
 
     names = profiles(vibe_path())
-    return {"profiles": list(names)}, list(names) or ["no profiles; --profile NAME with 'like' makes one"], 0
+    return Answer(
+        facts={"profiles": list(names)},
+        lines=list(names) or ["no profiles; --profile NAME with 'like' makes one"],
+    )
 
 
 def _noted(report: ImportReport) -> list[str]:
@@ -216,22 +213,13 @@ ACTIONS: dict[str, tuple[str, Callable[[VibeMemory, argparse.Namespace], Answer]
 
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py vibe`."""
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    common.add_argument(
+    shared = shared_flags()
+    shared.add_argument(
         "--memory", type=Path, metavar="FILE", help="the vibe memory (default: VIBE_MEMORY_PATH)"
     )
-    common.add_argument("--profile", metavar="NAME", help="a memory of its own, beside the default one")
-    common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    top = argparse.ArgumentParser(
-        prog="run.py vibe",
-        description="What you like and dislike; runs keep the pictures that fit it.",
-        allow_abbrev=False,
-    )
-    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    made = {
-        name: actions.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
-        for name, (text, _) in ACTIONS.items()
-    }
+    shared.add_argument("--profile", metavar="NAME", help="a memory of its own, beside the default one")
+    about = "What you like and dislike; runs keep the pictures that fit it."
+    top, made = parsers("vibe", about, {name: text for name, (text, _) in ACTIONS.items()}, shared)
     for name in ("like", "dislike", "score", "explain"):
         made[name].add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
     for name in ("like", "dislike", "score", "explain", "clear"):

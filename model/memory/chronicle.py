@@ -8,10 +8,7 @@ Knows nothing of plans, prompts or models; the text encoder is handed in.
 
 from __future__ import annotations
 
-import json
 import logging
-import sqlite3
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from model.memory.library import Library
@@ -20,16 +17,16 @@ from model.memory.memories import (
     Kind,
     Memory,
     NewMemory,
-    Passage,
     Place,
     Receipt,
     Recollection,
     TextEncoder,
 )
+from model.memory.memory_rows import memory_of, read_passages, write_memory
 from model.memory.names import known_names, learn, resolved
 from model.memory.ngrams import NgramEncoder
 from model.memory.recall import Asked, recall
-from model.memory.words import fold, tokens
+from model.memory.words import fold
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ class Chronicle:
         """
         _check(memory)
         with self._library.writing() as connection:
-            outcome = _write(connection, memory)
+            outcome = write_memory(connection, memory)
         receipt = Receipt(**{outcome: (memory.key,)})
         _tell(receipt)
         return receipt
@@ -103,7 +100,7 @@ class Chronicle:
                 connection.execute("DELETE FROM memories WHERE key = ?", (key,))
                 done["removed"].append(key)
             for memory in memories:
-                done[_write(connection, memory)].append(memory.key)
+                done[write_memory(connection, memory)].append(memory.key)
         receipt = Receipt(**{outcome: tuple(keys) for outcome, keys in done.items()})
         _tell(receipt)
         return receipt
@@ -167,13 +164,13 @@ class Chronicle:
         """
         known = known_names(self._library)
         person = None if who is None else known.get(fold(who), fold(who))
-        passages = self._passages(person)
+        passages = read_passages(self._library, person)
         found: list[Memory] = []
         for row in self._library.rows(
             "SELECT m.*, coalesce(s.chapter, 0) AS chapter FROM memories m LEFT JOIN stories s"
             " ON s.slug = m.story ORDER BY chapter, page, panel, id"
         ):
-            memory = _memory(row, tuple(passages.get(row["id"], ())))
+            memory = memory_of(row, tuple(passages.get(row["id"], ())))
             hidden = memory.next_session and memory.id > self._newest
             late = before is not None and (memory.place >= before or hidden)
             if memory.passages and story in (None, memory.story) and not late:
@@ -202,93 +199,12 @@ class Chronicle:
         _tell(Receipt(removed=removed))
         return removed
 
-    def _passages(self, person: str | None) -> dict[int, list[Passage]]:
-        """By memory, in order; with `person`, those that it knows."""
-        known_by: dict[int, list[str]] = {}
-        for row in self._library.rows("SELECT passage, name FROM knowers ORDER BY name"):
-            known_by.setdefault(row["passage"], []).append(row["name"])
-        found: dict[int, list[Passage]] = {}
-        for row in self._library.rows("SELECT * FROM passages ORDER BY id"):
-            names = tuple(known_by.get(row["id"], ()))
-            if person is None or person in names:
-                found.setdefault(row["memory"], []).append(
-                    Passage(
-                        kind=row["kind"],
-                        text=row["text"],
-                        speaker=row["speaker"],
-                        known_by=names,
-                        context=row["context"],
-                    )
-                )
-        return found
-
-
-def _memory(row: sqlite3.Row, passages: tuple[Passage, ...]) -> Memory:
-    return Memory(
-        id=row["id"],
-        key=row["key"],
-        passages=passages,
-        present=tuple(json.loads(row["present"])),
-        told=tuple(json.loads(row["told"])),
-        story=row["story"],
-        place=(row["chapter"], row["page"], row["panel"]),
-        importance=row["importance"],
-        created=row["created"],
-        next_session=bool(row["next_session"]),
-    )
-
 
 def _check(memory: NewMemory) -> None:
     if not any(passage.text.strip() for passage in memory.passages):
         raise ValueError(f"memory {memory.key} has no text; give it some words to remember")
     if not 0 <= memory.importance <= 1:  # also refuses NaN
         raise ValueError(f"memory {memory.key}: importance {memory.importance} is not within 0 to 1")
-
-
-def _write(connection: sqlite3.Connection, memory: NewMemory) -> str:
-    """Insert or replace one memory; says what was done, in the words of `Receipt`."""
-    before = connection.execute(
-        "SELECT digest, created FROM memories WHERE key = ?", (memory.key,)
-    ).fetchone()
-    if before is not None and before["digest"] == memory.digest:
-        return "unchanged"
-    if before is not None:
-        connection.execute("DELETE FROM memories WHERE key = ?", (memory.key,))
-    cursor = connection.execute(
-        "INSERT INTO memories (key, digest, story, page, panel, present, told, importance, created,"
-        " next_session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            memory.key,
-            memory.digest,
-            memory.story,
-            memory.page,
-            memory.panel,
-            json.dumps(memory.present),
-            json.dumps(memory.told),
-            memory.importance,
-            # An edited panel still happened when it was first drawn.
-            time.time() if before is None else before["created"],
-            int(memory.next_session),
-        ),
-    )
-    number = cursor.lastrowid
-    known = {row["alias"]: row["name"] for row in connection.execute("SELECT alias, name FROM names")}
-    for passage in memory.passages:
-        if not passage.text.strip():
-            continue
-        row = connection.execute(
-            "INSERT INTO passages (memory, kind, speaker, text, context) VALUES (?, ?, ?, ?, ?)",
-            (number, passage.kind, passage.speaker, passage.text, passage.context),
-        ).lastrowid
-        connection.execute(
-            "INSERT INTO passage_words (rowid, words, context) VALUES (?, ?, ?)",
-            (row, " ".join(tokens(passage.text)), " ".join(tokens(f"{passage.speaker} {passage.context}"))),
-        )
-        connection.executemany(
-            "INSERT INTO knowers (name, passage) VALUES (?, ?)",
-            [(name, row) for name in resolved(passage.known_by, known)],
-        )
-    return "stored" if before is None else "replaced"
 
 
 def _tell(receipt: Receipt) -> None:

@@ -29,12 +29,13 @@ from pathlib import Path
 from typing import Any
 
 from model.config import resolve
+from model.leaving import keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.memories import Recollection, TextEncoder
 from model.memory.ngrams import NgramEncoder
 from model.memory.sentences import find_sentence_model
-from model.remembering import keep, remember
+from model.remembering import remember
 from model.render.weights import open_checkpoint
 from model.story.facts import read_told
 from model.story.schema import Story, load_story

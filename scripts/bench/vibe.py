@@ -34,7 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.memory.vibe.scorer import Scorer, centre_of, gather, mean_cosine
+from model.memory.vibe.opinions import centre_of, gather, mean_cosine
+from model.memory.vibe.scorer import Scorer
 from model.memory.vibe.settings import VibeSettings
 
 Array = NDArray[np.floating]

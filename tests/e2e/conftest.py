@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +53,7 @@ class Forks:
         kill_after: float | None = None,
         trace: Path | None = None,
         largest_file: int = 0,
+        env: Mapping[str, str] | None = None,
     ) -> Done:
         """Run one command.
 
@@ -60,6 +61,7 @@ class Forks:
             kill_after: seconds until SIGKILL; None = let it end.
             trace: file that gets the keys of the panels that are drawn, before they are.
             largest_file: bytes that a file may grow to, as on a disk that is full; 0 = no limit.
+            env: variables that it sees beside those of the tests.
         """
         out, err = self._folder / "out.txt", self._folder / "err.txt"
         job = {
@@ -69,6 +71,7 @@ class Forks:
             "err": str(err),
             "trace": str(trace) if trace else "",
             "largest_file": largest_file,
+            "env": dict(env or {}),
         }
         requests, answers = self._stream(self._server.stdin), self._stream(self._server.stdout)
         requests.write(json.dumps(job) + "\n")

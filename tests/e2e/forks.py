@@ -43,6 +43,7 @@ def preload() -> None:
 
 def child(job: dict[str, Any]) -> int:
     os.chdir(job["cwd"])
+    os.environ.update(job["env"])
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     if job["trace"]:

@@ -29,7 +29,14 @@ def test_chapters_remember(desk: Any, story: Callable[[], dict[str, Any]]) -> No
         "p001_02: Mika is drawn as remembered (p001_01: Mika lost her glasses): girl with red hair"
         in (desk.record("two-friends")["notes"])
     )
+    # The look that nobody wrote down was rehearsed from the noise of the first one, and is drawn with.
+    cast, panels = desk.record("two-friends")["cast"], desk.record("two-friends")["panels"]
+    assert list(cast) == ["mika", "ren", next(key for key in cast if key.startswith("mika#"))]
+    before, now = (panel["request"]["regions"][0]["reference"] for panel in panels[:2])
+    assert (before, now) == (cast["mika"]["picture"], cast[list(cast)[2]]["picture"])
+    assert before != now
     assert desk.run(desk.write(two, "two.json")).code == 0
+    assert desk.record("chapter-two")["panels"][0]["request"]["regions"][0]["reference"] == now
     assert regions(desk, "chapter-two") == [["girl with red hair"]]
     before = desk.files("two-friends")
     again = desk.run(desk.write(one, "one.json"))

@@ -87,9 +87,58 @@ def test_what_the_reader_dislikes_is_drawn_again(book: Any) -> None:
     statistics = json.loads(book.forks.run("vibe", "stats", "--json", cwd=book.folder).out)
     assert statistics["disliked"] == len(panels_of)
     assert statistics["filter_applications"] >= done.report["drawn"]
+    assert book.record("disliked")["cost"]["pictures"] == done.report["drawn"]
+    assert f"tries: {done.report['drawn']} further pictures for" in done.err
     # With a lower bar the same pictures pass.
     done = book.run("story.json", *blind, "--vibe_threshold", "-1", "--out", "outputs/passed")
     assert (done.code, done.report["drawn"], done.report["refused"]) == (0, 0, 0), done.err
+
+
+def test_panels_lean_towards_what_is_liked_and_the_same_run_draws_nothing(book: Any) -> None:
+    blind = ("--detector", "none", "--seed", "4", "--max_retries", "0")
+    guided = (*blind, "--vibe_guidance", "--out", "outputs/guided")
+    memory = ("--memory", "outputs/vibe_memory.json")
+    assert book.forks.run("vibe", "clear", *memory, cwd=book.folder).code == 0
+    done = book.run("story.json", *blind, "--out", "outputs/plain")
+    assert book.record("plain")["guidance"]["pictures"] == {}
+    done = book.run("story.json", *guided)
+    assert (done.code, done.report["drawn"]) == (0, 0), done.err
+    assert "no liked picture is kept" in done.err
+    for name in ("p001_01", "p001_02"):
+        liked = f"outputs/plain/panels/{name}.png"
+        assert book.forks.run("vibe", "like", liked, cwd=book.folder).code == 0
+    done = book.run("story.json", *guided)
+    plain, record = panels(book.record("plain")), book.record("guided")
+    assert (done.code, done.report["drawn"]) == (0, len(plain)), done.err
+    guidance = record["guidance"]
+    assert len(guidance["pictures"]) == 2
+    for name, panel in panels(record).items():
+        assert panel["request"]["style"] == {"picture": guidance["panels"][name], "weight": 0.5}
+        assert panel["key"] != plain[name]["key"]
+    assert {panel["request"]["style"]["picture"] for panel in record["panels"]} <= set(guidance["pictures"])
+    again = book.run("story.json", *guided)
+    assert (again.code, again.report["drawn"]) == (0, 0), again.err
+
+
+def test_a_run_without_the_vibes_encoder_is_neutral_and_with_a_damaged_memory_it_stops_first(
+    book: Any,
+) -> None:
+    blind = ("--detector", "none", "--seed", "11", "--max_retries", "1")
+    memory = book.folder / "outputs" / "vibe_memory.json"
+    liked = [{"embedding": [0.1 * n for n in range(1, 33)], "category": "general"}]
+    memory.write_text(json.dumps({"liked": liked, "disliked": [], "metadata": {"version": "2.0"}}))
+    done = book.run("story.json", *blind, "--out", "outputs/neutral", env={"CLIP_MODEL_NAME": "nowhere"})
+    assert (done.code, done.report["refused"]) == (0, 0), done.err
+    assert done.err.count("the vibe memory is neutral") == 1
+    for panel in book.record("neutral")["panels"]:
+        assert "vibe" not in panel["scores"]
+    memory.write_text("{")
+    done = book.run("story.json", *blind, "--seed", "12", "--out", "outputs/damaged")
+    assert done.code == 3
+    assert "run.py vibe repair" in done.err.splitlines()[-1]
+    assert not (book.folder / "outputs" / "damaged" / "run.json").exists()
+    for left in (memory, memory.with_name("vibe_memory.json.bak")):
+        left.unlink()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +148,8 @@ def test_what_the_reader_dislikes_is_drawn_again(book: Any) -> None:
         (("--segmenter", "nowhere"), 2, "--segmenter"),
         (("--max_retries", "11"), 2, "--max_retries"),
         (("--vibe_threshold", "2"), 2, "--vibe_threshold"),
+        (("--vibe_settings", "best"), 2, "quality, speed, exploration"),
+        (("--vibe_weight", "2"), 2, "--vibe_weight"),
         (("--detector", "."), 3, "fetch it again"),
     ],
 )

@@ -1,13 +1,7 @@
-"""Sightings: kept once, searched exactly, never across spaces, and not lost over kill -9."""
+"""Sightings: kept once, searched exactly, never across spaces."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,35 +19,8 @@ from model.memory.panels import Embedding
 from model.memory.sightings import NewSighting, Sightings
 from model.memory.vectors import VectorIndex
 
-ROOT = Path(__file__).parents[2]
-KILLS = 4  # of two processes each
 WIDTH = 16
 RNG = np.random.default_rng(5)
-
-# Keeps sightings and choices for ever, and says each only after it is kept.
-WRITER = """
-import sys
-from pathlib import Path
-import numpy as np
-from model.memory.cast import Look
-from model.memory.characters import Characters
-from model.memory.library import Library
-from model.memory.panels import Embedding
-from model.memory.sightings import NewSighting, Sightings
-library = Library.open(Path(sys.argv[1]))
-characters, sightings = Characters(library), Sightings(library)
-one = characters.introduce(Look(name=sys.argv[2]))
-place = Embedding(space="s", vector=np.ones(64, np.float16))
-number = 0
-while True:
-    crop = f"{sys.argv[2]}.{number}"
-    sightings.add([NewSighting(character=one.id, crop=crop, panel="p", place="", similarity=0.5, quality=0.5,
-                               embedding=place)])
-    print("seen", crop, flush=True)
-    characters.choose(one.id, [crop], "sighting", "approved")
-    print("chosen", crop, flush=True)
-    number += 1
-"""
 
 
 @pytest.fixture
@@ -158,44 +125,3 @@ def test_an_index_is_the_same_in_one_piece_or_two(
     assert len(found) == min(k, 7)
     assert all(-1.001 <= cosine <= 1.001 for _, cosine in found)
     assert [cosine for _, cosine in found] == sorted((cosine for _, cosine in found), reverse=True)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL to send")
-def test_no_acknowledged_sighting_or_choice_is_lost_over_kill_9(tmp_path: Path) -> None:
-    moments = random.Random(4)
-    told: list[list[str]] = []
-    for turn in range(KILLS):
-        writers = [
-            subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(tmp_path), f"{turn}-{name}"],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for name in range(2)
-        ]
-        lines: list[str] = []
-        for writer in writers:  # both are at work, however slow the machine is
-            assert writer.stdout is not None
-            lines.append(writer.stdout.readline())
-        time.sleep(moments.uniform(0.0, 0.5))
-        for writer in writers:
-            writer.send_signal(signal.SIGKILL)
-        for writer, first in zip(writers, lines, strict=True):
-            output, _ = writer.communicate()
-            assert writer.returncode == -signal.SIGKILL
-            whole = [line for line in (first + output).splitlines(keepends=True) if line.endswith("\n")]
-            told += [line.split() for line in whole]
-    assert len(told) > 20
-    with Library.open(tmp_path) as library:
-        crops = {row["crop"] for row in library.rows("SELECT crop FROM sightings")}
-        assert {crop for what, crop in told if what == "seen"} <= crops
-        assert Sightings(library).without_vector("s") == ()
-        chosen = {
-            picture
-            for one in Characters(library).all()
-            for version in Characters(library).versions(one.id)
-            for picture in version.pictures
-        }
-        assert {crop for what, crop in told if what == "chosen"} <= chosen

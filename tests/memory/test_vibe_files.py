@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +25,9 @@ from model.memory.vibe.exchange import (
 )
 from model.memory.vibe.formats import write
 from model.memory.vibe.memory import VibeMemory
-from model.memory.vibe.parsing import parse, salvage
+from model.memory.vibe.parsing import parse
+from model.memory.vibe.salvage import salvage
 from tests.memory.eyes import WIDTH, Eyes
-
-ROOT = Path(__file__).parents[2]
 
 
 def vector(seed: int, width: int = WIDTH) -> list[float]:
@@ -387,63 +381,3 @@ def test_profiles_are_files_of_their_own(tmp_path: Path) -> None:
     for name in ("", "../up", "A", "x" * 65, ".hidden"):
         with pytest.raises(ConfigError, match="profile"):
             profile_path(default, name)
-
-
-# --- several processes
-
-WRITER = """
-import sys
-import numpy as np
-from model.memory.vibe.memory import VibeMemory
-vibe = VibeMemory(sys.argv[1])
-number = 0
-while True:
-    name = f"{sys.argv[2]}.{number}"
-    vibe.add_like(np.random.default_rng(abs(hash(name))).normal(size=512), source=name)
-    print(name, flush=True)
-    number += 1
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL to send")
-def test_no_acknowledged_like_is_lost_over_kill_9(tmp_path: Path) -> None:
-    moments = random.Random(9)
-    path = tmp_path / "vibe.json"
-    told: list[str] = []
-    sources: set[str] = set()
-    for turn in range(8):
-        writers = [
-            subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(path), f"{turn}.{name}"],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for name in range(2)
-        ]
-        if turn:
-            # Both are at work when they are killed; in the first turn they may still be starting.
-            for writer in writers:
-                assert writer.stdout is not None
-                told.append(writer.stdout.readline().rstrip("\n"))
-        time.sleep(moments.uniform(0.0, 0.4))
-        for writer in writers:
-            writer.send_signal(signal.SIGKILL)
-        for writer in writers:
-            assert writer.stdout is not None
-            assert writer.stderr is not None
-            with writer.stdout, writer.stderr:
-                output, errors = writer.stdout.read(), writer.stderr.read()
-            assert writer.wait() == -signal.SIGKILL, errors
-            told += [line.rstrip("\n") for line in output.splitlines(keepends=True) if line.endswith("\n")]
-        # Every time the file opens, and so does its .bak.
-        sources = {one.fact("source") for one in VibeMemory(path).memories}
-        assert set(told) <= sources
-    assert len(told) >= 14
-    assert len(sources) <= len(told) + 16, "at most one unacknowledged like a writer"
-    parse(path.with_name("vibe.json.bak").read_text(), "bak")
-    VibeMemory(path).add_like(vector(0))
-    left = {file.name for file in tmp_path.iterdir()}
-    assert left == {"vibe.json", "vibe.json.bak", "vibe.json.lock"}, "what killed writers left is swept up"

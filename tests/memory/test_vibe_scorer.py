@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from model.memory.vibe import scorer
 from model.memory.vibe.blas import one_thread
 from model.memory.vibe.laplace import Posterior
-from model.memory.vibe.scorer import Scorer, centre_of, gather, mean_cosine
+from model.memory.vibe.opinions import centre_of, gather, mean_cosine
+from model.memory.vibe.scorer import Scorer
 
 WIDTH = 24
 Array = NDArray[np.floating]
@@ -204,7 +205,7 @@ def test_large_and_small_fits_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_the_weightiest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorer, "MOST", 3)
+    monkeypatch.setattr("model.memory.vibe.opinions.MOST", 3)
     opinions = gather(panels(9, 5), [1.0, -5.0, 2.0, 0.5, -3.0], ["general"] * 5)
     assert sorted(opinions.signed) == [-5.0, -3.0, 2.0]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -102,6 +102,16 @@ class Statistics:
     generation_count: int = 0
     average_score: float = 0.0
     filter_applications: int = 0
+
+    def with_scores(self, scores: Sequence[float] | NDArray[np.floating], decisions: int = 0) -> Statistics:
+        """The statistics after further pictures were scored and so many decisions were made."""
+        count = self.generation_count + len(scores)
+        total = self.average_score * self.generation_count + float(np.sum(scores))
+        return Statistics(
+            generation_count=count,
+            average_score=total / count if count else 0.0,
+            filter_applications=self.filter_applications + decisions,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

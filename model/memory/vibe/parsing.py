@@ -1,7 +1,7 @@
 """Reads the vibe memory's file, whoever wrote it; what it looks like is told in `formats`.
 
-In: text of format 1 or 2. Out: `Contents`, and one line for each thing that could not be used as it stood;
-for a damaged file, every entry that can still be read. Reads no files.
+In: text of format 1 or 2. Out: `Contents`, and one line for each thing that could not be used as it stood.
+What a damaged file still holds is read by `salvage`. Reads no files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from model.memory.vibe.entries import (
 from model.memory.vibe.formats import SIDES
 
 _LAST_SECOND = 253370764800  # of the year 9998: later times cannot be written as dates everywhere
-_LEAST_NUMBERS = 16  # of a plain embedding; shorter lists in a damaged file are indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,47 +136,6 @@ def entry_of(entry: object, *, liked: bool) -> tuple[Memory, list[str]]:
     kept = _decoded(vector, fields.get("checksum")) if isinstance(vector, str) else _listed(vector)
     space = str(fields.get("space", ""))
     return Memory(liked=liked, vector=kept, category=category, copies=copies, space=space), notes
-
-
-def salvage(text: str) -> tuple[Memory, ...]:
-    """Every entry that can still be read from a damaged file, in its order.
-
-    Which list an entry belonged to is told by the last list's name before it; what comes before any is left.
-    """
-    found: list[Memory] = []
-    decoder = json.JSONDecoder()
-    side, place = "", 0
-    while place < len(text):
-        if text[place] == '"':
-            name = next((name for name in SIDES if text.startswith(f'"{name}"', place)), "")
-            # Inside an entry or under "categories" the word does not open a list of entries.
-            opened = text[place + len(name) + 2 : place + len(name) + 12].split() if name else []
-            side = name if opened and opened[0].startswith(":") else side
-        elif text[place] in "{[" and side:
-            try:
-                value, end = decoder.raw_decode(text, place)
-            except (ValueError, RecursionError):
-                value, end = None, place + 1
-            memory = _memory_or_none(value, side)
-            if memory is not None:
-                found.append(memory)
-                place = end
-                continue
-        place += 1
-    return tuple(found)
-
-
-def _memory_or_none(value: object, side: str) -> Memory | None:
-    usable = isinstance(value, dict) and "embedding" in value
-    if isinstance(value, list):
-        numbers = cast("list[object]", value)
-        usable = len(numbers) >= _LEAST_NUMBERS and all(isinstance(number, float) for number in numbers)
-    if not usable:
-        return None
-    try:
-        return entry_of(cast(object, value), liked=side == "liked")[0]
-    except (CheckFailed, ValueError):
-        return None
 
 
 def _copies(fields: Mapping[str, object], notes: list[str]) -> tuple[Copy, ...]:

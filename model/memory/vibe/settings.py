@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.config import VIBE_RETRIES, VIBE_SETTINGS, VIBE_THRESHOLD
 from model.errors import ConfigError
-
-THRESHOLD = -0.1
-RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +24,8 @@ class VibeSettings:
         ConfigError: a value is out of range.
     """
 
-    threshold: float = THRESHOLD
-    max_retries: int = RETRIES
+    threshold: float = VIBE_THRESHOLD
+    max_retries: int = VIBE_RETRIES
 
     def __post_init__(self) -> None:
         if not -1 <= self.threshold <= 1:  # also refuses NaN
@@ -40,13 +38,9 @@ class VibeSettings:
         return score >= self.threshold
 
 
-# Quality takes only what is liked with 65 % and spends up to seven pictures on it. Speed turns away only
-# what is clearly disliked (under 40 %). Exploration stands at neutral, so that what no memory speaks of may
-# pass.
 PRESETS = {
-    "quality": VibeSettings(threshold=0.3, max_retries=6),
-    "speed": VibeSettings(threshold=-0.2, max_retries=2),
-    "exploration": VibeSettings(threshold=0.0, max_retries=4),
+    name: VibeSettings(threshold=threshold, max_retries=retries)
+    for name, (threshold, retries) in VIBE_SETTINGS.items()
 }
 
 

@@ -20,7 +20,8 @@ from model.files import storage_errors, write_bytes
 from model.memory.lock import holding
 from model.memory.vibe.entries import Contents, merged
 from model.memory.vibe.formats import write
-from model.memory.vibe.parsing import Parsed, damaged, parse, salvage
+from model.memory.vibe.parsing import Parsed, damaged, parse
+from model.memory.vibe.salvage import salvage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.memory.vibe.entries import Memory, PanelMean
-from model.memory.vibe.scorer import Scorer, centre_of, gather, mean_cosine
+from model.memory.vibe.opinions import centre_of, gather, mean_cosine
+from model.memory.vibe.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
