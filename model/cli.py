@@ -360,6 +360,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "download": "fetch and check weights: flux-dev, sdxl, …; --list says what is here",
+    "export": "a finished book in another form, or lettered anew: pdf, cbz, epub, webtoon, html, png, layers",
     "quantize": "make a GGUF file of a checkpoint",
     "characters": "who looks how: list, show, add, approve, remove, undo, sightings",
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",

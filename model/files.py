@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import filecmp
 import hashlib
 import os
 import tempfile
@@ -36,10 +37,12 @@ def storage_errors(where: Path | str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, keep_same: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; on leaving, fsync it and rename it to `path`.
 
-    When the body raises, the temporary file is removed and `path` stays as it was.
+    When the body raises, the temporary file is removed and `path` stays as it was. With `keep_same` it also
+    stays, untouched, when it holds the same bytes already. The file's `name` is its path, for libraries that
+    write to paths only.
 
     Raises:
         StorageError: the folder cannot be made, or the disk refuses the bytes.
@@ -47,12 +50,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("r+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if keep_same and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+                temporary.unlink()
+                return
             temporary.chmod(0o644)
             temporary.replace(path)
         except BaseException:
@@ -61,8 +68,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         _sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` so that `path` holds either what it held before or all of it."""
+def write_bytes(path: Path, data: bytes, *, keep_same: bool = False) -> None:
+    """Write `data` so that `path` holds either what it held before or all of it.
+
+    With `keep_same` a file that holds `data` already is left alone.
+    """
+    with storage_errors(path):
+        if keep_same and path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
     with replacing(path) as file:
         file.write(data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from model.leaving import keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.sentences import find_sentence_model
+from model.origin import origin
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
 from model.page.templates import arrange_page
@@ -74,7 +75,8 @@ def make_book(
     started = time.perf_counter()
     with reporter.timed("plan"):
         chronicle = Chronicle(library, find_sentence_model())
-        remembered = remember(plan_for(path, settings, models.checkpoint), chronicle, models.checkpoint)
+        planned = plan_for(path, settings, models.checkpoint)
+        remembered = remember(planned, chronicle, models.checkpoint)
         plan = remembered.plan
         out = _open_out(settings, plan)
         vibe = vibe_of_run(models)
@@ -124,6 +126,7 @@ def make_book(
     facts = record(
         plan, settings, models.checkpoint, models.upscaler_sha256, cast, panels, reporter.seconds, notes
     )
+    facts |= origin(path, out, planned, models.checkpoint.shapes)
     facts |= {
         "cost": cost(panels),
         "guidance": asdict(guidance),
@@ -182,13 +185,18 @@ def check_story(path: Path, settings: Settings, checkpoint: Checkpoint) -> None:
 
 def plan_for(path: Path, settings: Settings, checkpoint: Checkpoint) -> Plan:
     """Read, check and plan the story for the shapes this checkpoint draws."""
+    return plan_in_shapes(path, settings.seed, checkpoint.shapes)
+
+
+def plan_in_shapes(path: Path, seed: int, shapes: Sequence[tuple[int, int]]) -> Plan:
+    """Read, check and plan the story for panels of these sizes in pixels."""
     story = load_story(path)
 
     def aspects(template: str, page: StoryPage) -> tuple[float, ...]:
         views = tuple(View(shot=panel.shot, emphasis=panel.emphasis) for panel in page.panels)
         return arrange_page(template, views, story.page.size, own=own_frames(page)).aspects()
 
-    return plan_story(story, seed=settings.seed, aspects=aspects, shapes=checkpoint.shapes)
+    return plan_story(story, seed=seed, aspects=aspects, shapes=shapes)
 
 
 def request_for(

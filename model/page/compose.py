@@ -8,7 +8,7 @@ In: a book and a page of it. Out: an RGB picture, either the finished page or it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 from model.geometry import Box
 from model.page.drawing import (
     INK,
+    LAYERS,
     PAPER,
     SOFT_INK,
     draw_balloons,
@@ -53,18 +54,28 @@ def compose_page(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
     """
     faces = house_faces(book.font)
     sheet = lay_out(book, page, faces)
-    return raster(sheet, fitted_pictures(sheet, dpi), faces, dpi)
+    return raster(sheet, fitted_pictures(sheet, dpi), faces, dpi).convert("RGB")
 
 
-def raster(sheet: Sheet, pictures: Mapping[str, Image.Image], faces: Faces, dpi: int) -> Image.Image:
-    """Draw a sheet that is laid out already, with pictures that are fitted already."""
+def raster(
+    sheet: Sheet,
+    pictures: Mapping[str, Image.Image],
+    faces: Faces,
+    dpi: int,
+    layers: Collection[str] = LAYERS,
+) -> Image.Image:
+    """Draw a sheet that is laid out already, or some of its layers, with pictures that are fitted already.
+
+    Returns:
+        RGBA; opaque when the art is among the layers, straight alpha otherwise.
+    """
     surface, canvas = _surface(sheet, dpi)
     images = {
         name: skia.Image.fromarray(np.asarray(picture.convert("RGBA")), skia.kRGBA_8888_ColorType)
         for name, picture in pictures.items()
     }
-    draw_sheet(canvas, sheet, images, faces)
-    return _picture(surface)
+    draw_sheet(canvas, sheet, images, faces, layers)
+    return Image.fromarray(surface.toarray(colorType=skia.kRGBA_8888_ColorType))
 
 
 def draw_layout(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:

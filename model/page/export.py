@@ -1,62 +1,94 @@
-"""Export: a book written as page pictures, PDF, comic archive and HTML reader.
+"""Export: a book written in whatever forms are asked for.
 
 In: a book and a folder. Out: files, byte for byte the same for the same book; a file whose bytes would not
-change is left alone. Each page is laid out once and drawn twice, as pixels and as vectors.
+change is left alone, and a page that is there already is not set again. Each page is laid out once and drawn
+once, as pixels or as vectors.
 """
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from PIL import Image
-
-from model.errors import StoryError
+from model.errors import ConfigError, StoryError
 from model.files import storage_errors, write_bytes
-from model.page.cbz import comic_archive
-from model.page.compose import DPI, fitted_pictures, raster
+from model.page.cbz import write_archive
+from model.page.compose import DPI
+from model.page.drawing import ART, BALLOONS, LAYERS, NUMBER
+from model.page.epub import write_epub
 from model.page.faces import house_faces
-from model.page.pdf import PdfWriter
+from model.page.layers import write_layers
+from model.page.pdf import same_book, write_pdf
+from model.page.press import Press
 from model.page.reader import reader_page
 from model.page.sheet import lay_out
 from model.page.values import Book
+from model.page.webtoon import write_strip
 
-_PNG_LEVEL = 3  # a third of the default's time for a tenth more bytes
+BOOK = ("png", "pdf", "cbz", "html")  # what a run writes
+LARGEST_DPI = 900
 
 
-def export_book(book: Book, out: Path, dpi: int = DPI) -> tuple[Path, ...]:
-    """Write pages/page_NNN.png, book.pdf, book.cbz and index.html into `out`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What an export did.
+
+    Attributes:
+        files: every file of the forms asked for, whether it was written now or is as it was.
+        notes: what the letterer had to say.
+        set_anew: numbers of the pages whose picture was drawn.
+    """
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    set_anew: tuple[int, ...]
+
+
+def export_book(
+    book: Book,
+    out: Path,
+    dpi: int = DPI,
+    formats: Sequence[str] = BOOK,
+    *,
+    empty_balloons: bool = False,
+    modified: datetime | None = None,
+) -> Exported:
+    """Write a book into `out`, in some of FORMATS.
 
     Page pictures of an earlier, longer version of the book are removed. Deterministic.
 
-    Returns:
-        Every file of the book, pages first.
+    Args:
+        dpi: of page pictures, and of the pictures in the PDF.
+        formats: which forms; their order does not matter.
+        empty_balloons: balloons and captions are drawn, but no word of the story.
+        modified: when the story or its pictures last changed; an EPUB has to say it.
+
     Raises:
         StoryError: no pages, a template that cannot hold its panels, or a text that cannot be set legibly.
+        ConfigError: an unknown form, or a resolution out of range.
         IntegrityError: a panel's picture cannot be read.
         StorageError: the disk refuses.
     """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ConfigError(f"--format: {unknown[0]!r} is unknown; use one of {', '.join(FORMATS)}")
+    if not 18 <= dpi <= LARGEST_DPI:
+        raise ConfigError(f"--dpi: {dpi} is out of range; use 18 to {LARGEST_DPI}")
     if not book.pages:
         raise StoryError(f"book {book.title!r} has no pages; expected at least one")
-    faces = house_faces(book.font)
-    # Everything is laid out before anything is written: a text that cannot be set leaves the old book whole.
-    sheets = [lay_out(book, page, faces) for page in book.pages]
-    pages: list[Path] = []
-    size = (0, 0)
-    with PdfWriter(book.title) as pdf:
-        for sheet in sheets:
-            pictures = fitted_pictures(sheet, dpi)
-            pdf.add(sheet, pictures, faces)
-            page = raster(sheet, pictures, faces, dpi)
-            size = page.size
-            pages.append(out / "pages" / f"page_{sheet.number:03d}.png")
-            _write(pages[-1], _png(page, dpi))
-        _remove_others(out / "pages", pages)
-        _write(out / "book.pdf", pdf.finish())
-    _write(out / "book.cbz", comic_archive(book, pages))
-    names = [f"pages/{page.name}" for page in pages]
-    _write(out / "index.html", reader_page(book, names, size).encode())
-    return (*pages, out / "book.pdf", out / "book.cbz", out / "index.html")
+    layers = (ART, NUMBER, BALLOONS) if empty_balloons else LAYERS
+    with Press(book, dpi=dpi, layers=layers, found=out / "pages") as press:
+        # Everything is laid out before anything is written: what cannot be set leaves the old book whole.
+        whole = "layers" in formats or ("pdf" in formats and not _same_pdf(press, out))
+        if whole or set(formats) - {"webtoon"}:
+            press.prepare(everything=whole)
+        files: list[Path] = []
+        for name, write in FORMATS.items():
+            if name in formats:
+                files += write(press, out, modified)
+        return Exported(files=tuple(dict.fromkeys(files)), notes=press.notes, set_anew=tuple(press.set_anew))
 
 
 def lettering_notes(book: Book) -> tuple[str, ...]:
@@ -69,23 +101,61 @@ def lettering_notes(book: Book) -> tuple[str, ...]:
     return tuple(note for page in book.pages for note in lay_out(book, page, faces).notes)
 
 
-def _png(picture: Image.Image, dpi: int) -> bytes:
-    coded = io.BytesIO()
-    picture.save(coded, "PNG", compress_level=_PNG_LEVEL, dpi=(dpi, dpi))
-    return coded.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write unless the file holds these bytes already."""
-    with storage_errors(path):
-        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-            return
-    write_bytes(path, data)
-
-
-def _remove_others(folder: Path, pages: list[Path]) -> None:
-    """Remove pages that the book no longer has, and nothing else."""
-    with storage_errors(folder):
-        for stale in sorted(folder.glob("page_[0-9][0-9][0-9].png")):
+def _pages(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    pages = [out / "pages" / press.name(index) for index in range(len(press))]
+    for index, page in enumerate(pages):
+        press.put(index, page)
+    with storage_errors(out / "pages"):
+        # Pages that the book no longer has, and nothing else.
+        for stale in sorted((out / "pages").glob("page_[0-9][0-9][0-9].png")):
             if stale not in pages:
                 stale.unlink()
+    return pages
+
+
+def _same_pdf(press: Press, out: Path) -> bool:
+    return not press.incomplete and same_book(out / "book.pdf", press.stamp)
+
+
+def _pdf(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    if not _same_pdf(press, out):
+        write_pdf(out / "book.pdf", press)
+    return [out / "book.pdf"]
+
+
+def _cbz(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    write_archive(out / "book.cbz", press)
+    return [out / "book.cbz"]
+
+
+def _epub(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
+    write_epub(out / "book.epub", press, modified)
+    return [out / "book.epub"]
+
+
+def _html(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
+    pages = _pages(press, out, modified)
+    names = [page.relative_to(out).as_posix() for page in pages]
+    page = reader_page(press.book, names, press.size(0))
+    write_bytes(out / "index.html", page.encode(), keep_same=True)
+    return [*pages, out / "index.html"]
+
+
+def _webtoon(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    return write_strip(out / "webtoon", press)
+
+
+def _layers(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    return write_layers(out / "layers", press)
+
+
+# In the order of writing: pages come first, for whatever else shows them takes them from there.
+FORMATS: dict[str, Callable[[Press, Path, datetime | None], Sequence[Path]]] = {
+    "png": _pages,
+    "pdf": _pdf,
+    "cbz": _cbz,
+    "html": _html,
+    "epub": _epub,
+    "webtoon": _webtoon,
+    "layers": _layers,
+}

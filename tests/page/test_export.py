@@ -14,20 +14,57 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from model.errors import StorageError, StoryError
+from model.errors import ConfigError, StorageError, StoryError
 from model.page.export import export_book, lettering_notes
 from model.page.values import Book, Line
 
 DPI = 60
-# The order of elements in version 2.0 of the ComicInfo schema, as far as this project writes them.
-SCHEMA_ORDER = ["Title", "PageCount", "LanguageISO", "Manga", "Pages"]
+ELEMENTS = [
+    "Title", "Series", "Number", "Count", "Volume", "AlternateSeries", "AlternateNumber", "AlternateCount",
+    "Summary", "Notes", "Year", "Month", "Day", "Writer", "Penciller", "Inker", "Colorist", "Letterer",
+    "CoverArtist", "Editor", "Publisher", "Imprint", "Genre", "Web", "PageCount", "LanguageISO", "Format",
+    "BlackAndWhite", "Manga", "Characters", "Teams", "Locations", "ScanInformation", "StoryArc",
+    "SeriesGroup", "AgeRating", "Pages", "CommunityRating",
+]  # fmt: skip
+# What version 2.0 of the ComicInfo schema asks for: these elements, in this order, some of them of a kind.
+KINDS = {
+    "PageCount": r"\d+",
+    "BlackAndWhite": "Unknown|No|Yes",
+    "Manga": "Unknown|No|Yes|YesAndRightToLeft",
+}
+PAGE_KINDS = {
+    "Image": r"\d+",
+    "Type": "(Front|Inner|Back)Cover|Roundup|Story|Advertisement|Editorial|Letters|Preview|Other|Deleted",
+    "DoublePage": "true|false",
+    "ImageSize": r"\d+",
+    "Key": ".*",
+    "Bookmark": ".*",
+    "ImageWidth": r"\d+",
+    "ImageHeight": r"\d+",
+}
 
 
-@pytest.mark.parametrize("pages", [1, 20])
+def check_comic_info(root: ElementTree.Element) -> None:
+    """Whether the document is one that the schema allows."""
+    tags = [element.tag for element in root]
+    assert root.tag == "ComicInfo"
+    assert tags == sorted(set(tags), key=ELEMENTS.index)
+    for element in root:
+        if element.tag != "Pages":
+            assert not element.attrib
+            assert re.fullmatch(KINDS.get(element.tag, ".*"), element.text or "", re.DOTALL), element.tag
+    for page in root.iterfind("Pages/*"):
+        assert page.tag == "Page"
+        assert "Image" in page.attrib
+        for name, value in page.attrib.items():
+            assert re.fullmatch(PAGE_KINDS[name], value), name
+
+
+@pytest.mark.parametrize("pages", [1, 3])
 def test_a_book_becomes_pages_pdf_archive_and_reader(
     book: Callable[..., Book], tmp_path: Path, pages: int
 ) -> None:
-    files = export_book(book(pages=pages, panels=2), tmp_path / "out", dpi=DPI)
+    files = export_book(book(pages=pages, panels=2), tmp_path / "out", dpi=DPI).files
     names = [file.relative_to(tmp_path / "out").as_posix() for file in files]
     assert names == [f"pages/page_{n:03d}.png" for n in range(1, pages + 1)] + [
         "book.pdf",
@@ -41,16 +78,18 @@ def test_a_book_becomes_pages_pdf_archive_and_reader(
 
 
 @pytest.mark.parametrize(("direction", "manga"), [("ltr", "No"), ("rtl", "YesAndRightToLeft")])
-def test_comic_info_is_in_the_schemas_order(
+def test_comic_info_is_what_the_schema_allows(
     book: Callable[..., Book], tmp_path: Path, direction: str, manga: str
 ) -> None:
     export_book(book(pages=2, panels=1, direction=direction, language="ja"), tmp_path, dpi=DPI)
     with zipfile.ZipFile(tmp_path / "book.cbz") as archive:
         root = ElementTree.fromstring(archive.read("ComicInfo.xml"))
-        assert [element.tag for element in root] == SCHEMA_ORDER
+        check_comic_info(root)
         assert root.findtext("Title") == "First <Light> & more"
         assert root.findtext("PageCount") == "2"
         assert root.findtext("LanguageISO") == "ja"
+        assert root.findtext("Characters") == "Mika, Taro"
+        assert root.findtext("BlackAndWhite") == "No"
         assert root.findtext("Manga") == manga
         for index, page in enumerate(root.iter("Page")):
             stored = archive.read(f"page_{index + 1:03d}.png")
@@ -64,11 +103,12 @@ def test_the_same_book_is_the_same_bytes_and_is_not_written_twice(
     book: Callable[..., Book], tmp_path: Path
 ) -> None:
     made = book(pages=2)
-    files = export_book(made, tmp_path / "one", dpi=DPI)
+    files = export_book(made, tmp_path / "one", dpi=DPI).files
     before = [(file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino) for file in files]
-    assert export_book(made, tmp_path / "one", dpi=DPI) == files
+    again = export_book(made, tmp_path / "one", dpi=DPI)
+    assert (again.files, again.set_anew) == (files, ())
     assert before == [(file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino) for file in files]
-    others = export_book(made, tmp_path / "two", dpi=DPI)
+    others = export_book(made, tmp_path / "two", dpi=DPI).files
     assert [file.read_bytes() for file in others] == [data for data, _, _ in before]
 
 
@@ -79,7 +119,8 @@ def test_a_changed_line_changes_its_page_alone(book: Callable[..., Book], tmp_pa
     panel = made.pages[1].panels[0]
     changed = replace(panel, lines=(Line(text="Something else entirely.", speaker=panel.figures[0]),))
     page = replace(made.pages[1], panels=(changed, made.pages[1].panels[1]))
-    export_book(replace(made, pages=(made.pages[0], page, made.pages[2])), tmp_path, dpi=DPI)
+    done = export_book(replace(made, pages=(made.pages[0], page, made.pages[2])), tmp_path, dpi=DPI)
+    assert done.set_anew == (2,)
     after = {file.name: file.read_bytes() for file in sorted((tmp_path / "pages").iterdir())}
     assert [name for name in before if before[name] != after[name]] == ["page_002.png"]
 
@@ -131,6 +172,8 @@ def test_the_pdf_has_neither_dates_nor_ids(book: Callable[..., Book], tmp_path: 
     export_book(book(), tmp_path, dpi=DPI)
     data = (tmp_path / "book.pdf").read_bytes()
     assert b"CreationDate" not in data
+    assert b"/Lang (en)" in data
+    assert b"/Direction /L2R" in data
     assert b"ToUnicode" in data
 
 
@@ -165,6 +208,37 @@ def test_a_text_that_cannot_be_set_leaves_nothing_behind(book: Callable[..., Boo
     assert not (tmp_path / "out").exists()
 
 
+def test_other_pictures_set_their_page_anew(
+    book: Callable[..., Book], picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    made = book(pages=2, panels=1)
+    export_book(made, tmp_path / "out", 30, ["png"])
+    panel = replace(made.pages[1].panels[0], picture=picture(320, 192, "other"))
+    same = replace(made, pages=(made.pages[0], replace(made.pages[1], panels=(panel,))))
+    assert export_book(same, tmp_path / "out", 30, ["png"]).set_anew == ()  # another name, the same bytes
+    picture(300, 300, "other")
+    assert export_book(same, tmp_path / "out", 30, ["png"]).set_anew == (2,)
+
+
+@pytest.mark.parametrize("dpi", [40, 97])
+def test_pages_have_the_resolution_that_was_asked_for(
+    book: Callable[..., Book], tmp_path: Path, dpi: int
+) -> None:
+    export_book(book(panels=1, page_size="a4"), tmp_path, dpi, ["png"])
+    with Image.open(tmp_path / "pages/page_001.png") as page:
+        assert page.size == (round(210 / 25.4 * dpi), round(297 / 25.4 * dpi))
+        assert page.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
+
+
+@pytest.mark.parametrize(("formats", "dpi", "named"), [(["gif"], 60, "--format"), (["png"], 17, "--dpi")])
+def test_unknown_forms_and_resolutions_are_refused(
+    book: Callable[..., Book], tmp_path: Path, formats: list[str], dpi: int, named: str
+) -> None:
+    with pytest.raises(ConfigError, match=named):
+        export_book(book(), tmp_path / "out", dpi, formats)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unusable_folder_is_a_storage_error(book: Callable[..., Book], tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StorageError, match="out"):
@@ -176,9 +250,15 @@ def test_a_book_without_pages_is_refused(tmp_path: Path) -> None:
         export_book(Book(title="empty"), tmp_path)
 
 
-def test_notes_name_what_is_missing(book: Callable[..., Book]) -> None:
+def test_notes_name_what_is_missing(book: Callable[..., Book], tmp_path: Path) -> None:
     made = book(panels=1)
     assert lettering_notes(made) == ()
+    assert export_book(made, tmp_path, 30, ["png"]).notes == ()
     panel = replace(made.pages[0].panels[0], caption="\U000e0fff")
-    (note,) = lettering_notes(replace(made, pages=(replace(made.pages[0], panels=(panel,)),)))
+    lacking = replace(made, pages=(replace(made.pages[0], panels=(panel,)),))
+    (note,) = lettering_notes(lacking)
     assert "U+E0FFF" in note
+    # Said each time, and the page is set each time: a typeface may have been installed.
+    for _ in range(2):
+        done = export_book(lacking, tmp_path, 30, ["png", "pdf"])
+        assert (done.notes, done.set_anew) == ((note,), (1,))

@@ -1,0 +1,156 @@
+"""Press: the pages of one book, laid out and drawn at most once, and not at all when they are there.
+
+In: a book, a resolution, the layers to draw, and the folder where pages of an earlier export may lie. Out:
+sheets, page pictures as PNG, and the letterer's notes. A page's PNG carries the stamp of all that decided it;
+while the stamp is the same, the picture is taken from the file. Knows nothing of what pages are bound into.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from model.files import storage_errors, write_bytes
+from model.page.compose import DPI, fitted_pictures, raster
+from model.page.drawing import LAYERS, WORDS
+from model.page.faces import house_faces
+from model.page.sheet import Sheet, lay_out
+from model.page.stamps import book_stamp, page_stamps
+from model.page.values import Book
+
+_PNG_LEVEL = 3  # a third of the default's time for a tenth more bytes
+_STAMP, _NOTES = "autostudio-page", "autostudio-notes"
+
+
+class Press:
+    """Use inside `with`: pages that belong nowhere else are kept in a temporary folder until then."""
+
+    def __init__(
+        self, book: Book, *, dpi: int = DPI, layers: Collection[str] = LAYERS, found: Path | None = None
+    ) -> None:
+        """Look up which pages are there. `found`: the folder of an earlier export's page pictures.
+
+        Raises:
+            IntegrityError: a panel's picture cannot be read.
+        """
+        self.book = book
+        self.dpi = dpi
+        self.layers = tuple(layers)
+        self.faces = house_faces(book.font)
+        self.set_anew: list[int] = []
+        self.incomplete = False  # whether a page that was found lacks a character
+        self._found = found
+        self._sheets: dict[int, Sheet] = {}
+        self._notes: dict[int, tuple[str, ...]] = {}
+        self._stamps = page_stamps(book, self.faces, dpi, self.layers)
+        self._drawn: dict[int, Path] = {}
+        self._kept = tempfile.TemporaryDirectory(prefix="autostudio-pages-")
+        for index in range(len(self)):
+            self._look_up(index)
+
+    def __enter__(self) -> Press:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kept.cleanup()
+
+    def __len__(self) -> int:
+        return len(self.book.pages)
+
+    @property
+    def worded(self) -> bool:
+        """Whether words are set into the balloons."""
+        return WORDS in self.layers
+
+    @property
+    def stamp(self) -> str:
+        """Of the whole book, as it is drawn here."""
+        return book_stamp(self.book, self._stamps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the letterer has to say of all pages: characters that no typeface has, and the like."""
+        return tuple(note for index in range(len(self)) for note in self._notes.get(index, ()))
+
+    def name(self, index: int) -> str:
+        """A page's file name."""
+        return f"page_{self.book.pages[index].number:03d}.png"
+
+    def prepare(self, *, everything: bool = False) -> None:
+        """Lay out the pages that are not there, or all of them: what cannot be set is refused here.
+
+        Raises:
+            StoryError: a template cannot hold its panels, or a text cannot be set legibly.
+        """
+        for index in range(len(self)):
+            if everything or index not in self._drawn:
+                self.sheet(index)
+
+    def sheet(self, index: int) -> Sheet:
+        """One page, laid out."""
+        if index not in self._sheets:
+            self._sheets[index] = lay_out(self.book, self.book.pages[index], self.faces)
+            self._notes[index] = self._sheets[index].notes
+        return self._sheets[index]
+
+    def picture(self, index: int) -> Image.Image:
+        """One page, drawn: RGB."""
+        with Image.open(self.path(index)) as opened:
+            return opened.convert("RGB")
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of one drawn page in pixels."""
+        with Image.open(self.path(index)) as opened:
+            return opened.size
+
+    def path(self, index: int) -> Path:
+        """The file of one drawn page: where it was found, or in the temporary folder."""
+        if index not in self._drawn:
+            sheet = self.sheet(index)
+            pictures = fitted_pictures(sheet, self.dpi)
+            page = raster(sheet, pictures, self.faces, self.dpi, self.layers).convert("RGB")
+            path = Path(self._kept.name) / self.name(index)
+            write_bytes(path, self._png(page, index))
+            self._drawn[index] = path
+            self.set_anew.append(self.book.pages[index].number)
+        return self._drawn[index]
+
+    def put(self, index: int, path: Path) -> None:
+        """Write one drawn page to `path`, unless it is that file already."""
+        with storage_errors(path):
+            drawn = self.path(index)
+            if drawn != path:
+                write_bytes(path, drawn.read_bytes(), keep_same=True)
+        self._drawn[index] = path
+
+    def _png(self, page: Image.Image, index: int) -> bytes:
+        about = PngInfo()
+        about.add_text(_STAMP, self._stamps[index])
+        about.add_text(_NOTES, json.dumps(self._notes[index]))
+        coded = io.BytesIO()
+        page.save(coded, "PNG", compress_level=_PNG_LEVEL, dpi=(self.dpi, self.dpi), pnginfo=about)
+        return coded.getvalue()
+
+    def _look_up(self, index: int) -> None:
+        path = self._found / self.name(index) if self._found else None
+        if path is None or not path.is_file():
+            return
+        try:
+            with Image.open(path) as opened:
+                stamp, notes = opened.info.get(_STAMP), json.loads(opened.info.get(_NOTES, "null"))
+        except (OSError, SyntaxError, ValueError):
+            return  # whatever it is, it is replaced
+        if stamp == self._stamps[index]:
+            # What lacked a character may have it now: a typeface may have been installed.
+            self.incomplete |= notes != []
+            if notes == []:
+                self._drawn[index] = path
