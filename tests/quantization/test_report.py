@@ -1,0 +1,96 @@
+"""`run.py quantize --report`: levels are made, drawn with and compared; fewer bits are never better."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from model import cli
+from model.commands.quantize_report import FAMILIES, Measured, grid, levels_of, report, table
+from model.render.weights import STARTER
+from quantization.convert import weight_error
+from quantization.levels import LEVELS
+
+OWN = STARTER / "transformer" / "flux-q8_0.gguf"
+
+
+def test_a_level_is_made_drawn_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["quantize", str(STARTER), "--report", "--level", "q4_0", "--panels", "1", "-o", str(tmp_path)]
+    assert cli.main([*words, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["levels"]
+    assert row["level"] == "Q4_0"
+    assert 4.5 < row["bits"] < 5.5  # as the file is, with what stays in half precision
+    assert 0.07 < row["error"] < 0.1
+    assert 20 < row["psnr"] < 45
+    assert 0.8 < row["ssim"] < 1
+    assert 0 < row["distance"] < 0.2
+    file = tmp_path / "starter-Q4_0.gguf"
+    assert file.stat().st_size == row["bytes"]
+    assert weight_error(OWN, file, LEVELS["Q4_0"]) == pytest.approx(row["error"], abs=1e-6)
+    assert "Q4_0" in (tmp_path / "starter-report.md").read_text(encoding="utf-8")
+    facts = json.loads((tmp_path / "starter-report.json").read_text(encoding="utf-8"))
+    assert facts["levels"] == [row]
+    assert Image.open(tmp_path / "starter-report.png").size[0] > 300
+
+
+def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    for words in (
+        [],
+        ["--level", "Q4_0"],
+        ["--report", "--panels", "0"],
+        ["--report", "--imatrix", str(tmp_path / "x")],
+        ["--report", "--level", "Q9"],
+    ):
+        assert cli.main(["quantize", str(STARTER), *words]) == 2
+
+
+def test_every_level_is_in_one_family_and_fewer_bits_come_later() -> None:
+    assert sorted(name for family in FAMILIES for name in family) == sorted(LEVELS)
+    for family in FAMILIES:
+        bits = [LEVELS[name].type.bits for name in family]
+        assert bits == sorted(bits, reverse=True)
+    assert [level.name for level in levels_of("q4_k")] == ["Q4_K_S"]
+    assert len(levels_of(None)) == len(LEVELS)
+
+
+def row(level: str, bits: float, psnr: float) -> Measured:
+    return Measured(
+        level=level, bytes=10**6, bits=bits, fallen_back=0, error=0.01, psnr=psnr, ssim=0.9, distance=0.1
+    )
+
+
+def test_the_table_is_in_the_order_of_bits_a_part_a_family() -> None:
+    lines = table([row("Q4_0", 4.6, 20), row("Q2_K", 9, 18), row("Q8_0", 8.6, float("inf"))]).splitlines()
+    names = [line.split("|")[1].strip() for line in lines if line.startswith("| Q")]
+    assert names == ["Q8_0", "Q4_0", "Q2_K"]
+    assert "| same |" in lines[2]
+    assert lines.count("") == 1  # between the families
+
+
+def test_the_grid_has_a_row_a_panel_and_a_column_a_level() -> None:
+    shown = {
+        name: [Image.new("RGB", (320, 160), colour), Image.new("RGB", (160, 160), colour)]
+        for name, colour in (("source", "red"), ("Q4_0", "blue"))
+    }
+    sheet = grid(shown)
+    assert sheet.getpixel((100, 100)) == (255, 0, 0)
+    assert sheet.getpixel((sheet.width - 100, 100)) == (0, 0, 255)
+    assert sheet.getpixel((100, sheet.height - 50)) == (255, 0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_fewer_bits_are_worse_weights_and_worse_pictures(tmp_path: Path) -> None:
+    rows = report(STARTER, tmp_path, levels=levels_of(None), panels=3, device="cpu", say=lambda line: None)
+    for family in FAMILIES:
+        found = sorted((one for one in rows if one.level in family), key=lambda one: -one.bits)
+        assert [one.level for one in found] == list(family)
+        errors = [one.error for one in found]
+        assert errors == sorted(errors)
+        pictures = [one.psnr for one in found]
+        # Three panels: where two levels lie within half a decibel, chance decides.
+        assert all(later <= earlier + 0.5 for earlier, later in itertools.pairwise(pictures))
