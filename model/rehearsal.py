@@ -143,7 +143,7 @@ def _candidates(
 
 
 def _first_look(reference: Reference | None, outcomes: Sequence[Drawn]) -> int | None:
-    """Of a remembered look's candidates, which one the first look's rehearsal settled on; None: it did not."""
+    """Of a remembered look's candidates, which one the rehearsal of the first look settled on."""
     if reference is None or len(reference.candidates) != len(outcomes):
         return None
     return reference.chosen if all(outcome.blob for outcome in outcomes) else None
