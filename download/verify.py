@@ -99,9 +99,8 @@ class Standing:
 def state_of(standings: Iterable[Standing]) -> State:
     """Of several sources together."""
     states = {one.state for one in standings}
-    for state in ("damaged", "partial"):
-        if state in states:
-            return state
+    if "damaged" in states:
+        return "damaged"
     return states.pop() if len(states) == 1 else "partial"
 
 

@@ -361,6 +361,7 @@ MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "download": "fetch and check weights: flux-dev, sdxl, …; --list says what is here",
     "export": "a finished book in another form, or lettered anew: pdf, cbz, epub, webtoon, html, png, layers",
+    "doctor": "what is installed, what fits, what is broken, and what to type; --fix",
     "quantize": "make a GGUF file of a checkpoint",
     "characters": "who looks how: list, show, add, approve, remove, undo, sightings",
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",

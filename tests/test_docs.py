@@ -42,7 +42,7 @@ from scripts.starter.world.backgrounds import BACKGROUNDS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DOCUMENTS = ("README.md", "CHANGELOG.md", "model/DESIGN.md")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "model/DESIGN.md", "COLAB_SETUP.md")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 STORIES = [text for language, text in BLOCKS if language == "json"]
 COMMANDS = [
@@ -76,6 +76,8 @@ RUN_ELSEWHERE = {
         "tests/download/test_command.py",
         "def test_every_name_of_the_readme_is_one",
     ),
+    "python run.py doctor": ("tests/doctor/test_doctor.py", 'cli.main(["doctor"])'),
+    "python run.py doctor --fix": ("tests/doctor/test_doctor.py", '"doctor", "--fix"'),
     "scripts/setup_models.sh small": ("tests/download/test_command.py", "def test_the_script"),
     "python run.py my_story.json --model flux --model_variant schnell": (
         "tests/e2e/test_variants.py",
