@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.geometry import Box
-from model.page.anatomy import face_of, head_of
+from model.page.anatomy import face_of, head_of, pose_of
 from model.page.plane import Rect, crop_window
 
 _SLACK = 1e-6
 
 
-def crop(picture: tuple[int, int], slot: Rect, figures: Sequence[Box]) -> tuple[Rect, Box]:
+def crop(
+    picture: tuple[int, int], slot: Rect, figures: Sequence[Box], shot: str = "medium"
+) -> tuple[Rect, Box]:
     """Fit a picture into a slot.
 
     Args:
         picture: its width and height, in any unit.
         slot: where it is to go, in points.
         figures: boxes of the people in it, fractions of the picture.
+        shot: wide, medium or close-up, which tells how much of a figure is head.
 
     Returns:
         The frame: the slot, or a smaller one in its middle when no crop of the slot's shape shows all faces
@@ -29,7 +32,11 @@ def crop(picture: tuple[int, int], slot: Rect, figures: Sequence[Box]) -> tuple[
         as whole heads ask for.
     """
     paper = Rect(0.0, 0.0, float(picture[0]), float(picture[1]))
-    heads = [head_of(paper.placed(box.clipped())) for box in figures if box.clipped().area > 0]
+    heads = [
+        head_of(paper.placed(box.clipped()), pose_of(box, shot, len(figures)))
+        for box in figures
+        if box.clipped().area > 0
+    ]
     window = crop_window(picture[0] / picture[1], slot.width / slot.height)
     for kept in (heads, [face_of(head) for head in heads]):
         moved = _holding(window, [_fraction(rect, paper) for rect in kept])

@@ -2,7 +2,9 @@
 
 In: a canvas scaled to points, a sheet, the panels' pictures. Out: paper, pictures, frames, balloons, words,
 or only some of these layers.
-Words are drawn in reading order, line by line, so that a PDF's text reads as the page does.
+Words are drawn in reading order, line by line, so that a PDF's text reads as the page does: `inking.py` puts
+down their glyphs, along lines, columns and arcs. A panel is cut along its corners; an inset keeps some white;
+joined balloons have one outline.
 """
 
 # pyright: standard

@@ -1,7 +1,7 @@
 """Inking: glyph runs put on a canvas, along a line, down a column or on an arc.
 
-In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched; only the
-rims of sounds are shapes. Knows nothing of balloons' outlines.
+In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched. The
+letters of sounds are shapes, and their words lie over them unseen. Knows nothing of balloons' outlines.
 """
 
 # pyright: standard
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import skia
 
@@ -21,6 +22,7 @@ from model.page.faces import Faces, Run, font
 from model.page.lettering import Balloon
 from model.page.typesetting import SetLine
 
+_FAINT = skia.Color(255, 255, 255, 1)
 Spot = tuple[float, float, float]  # x and y in points, and an angle
 
 
@@ -50,9 +52,10 @@ def ink_words(canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces) 
 
 
 def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, float]], faces: Faces) -> None:
-    """A sound's letters on their arc, inside rims of (colour, width in ems), widest first.
+    """A sound's letters on their arc, in the first rim's colour, within rims (colour, width in ems).
 
-    The colour of the last is that of nothing but its rim; the letters are light.
+    Widest first. Text on an arc is found letter by letter at best, so the letters are drawn as shapes, and
+    the words go over them along a straight line, too faint to be seen.
     """
     for colour, width in rims:
         paint = skia.Paint(
@@ -64,8 +67,12 @@ def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, f
         )
         for row in balloon.lines:
             for run, spots, squeeze in _spots(row, balloon, faces):
-                _rim(canvas, font(run, balloon.size, squeeze), run, spots, paint)
-    ink_words(canvas, balloon, rims[0][0], faces)
+                _shape(canvas, font(run, balloon.size, squeeze), run, spots, paint)
+    inside = skia.Paint(AntiAlias=True, Color=rims[0][0])
+    for row in balloon.lines:
+        for run, spots, squeeze in _spots(row, balloon, faces):
+            _shape(canvas, font(run, balloon.size, squeeze), run, spots, inside)
+    ink_words(canvas, replace(balloon, arc=None), _FAINT, faces)
 
 
 def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
@@ -120,8 +127,8 @@ def _ink(
         canvas.drawTextBlob(blob, 0.0, 0.0, paint)
 
 
-def _rim(canvas: skia.Canvas, made: skia.Font, run: Run, spots: list[Spot], paint: skia.Paint) -> None:
-    """Stroke letters as shapes, not as text, which would be found twice."""
+def _shape(canvas: skia.Canvas, made: skia.Font, run: Run, spots: list[Spot], paint: skia.Paint) -> None:
+    """Draw letters as shapes, which no search finds."""
     for glyph, (x, y, angle) in zip(run.glyphs, spots, strict=True):
         path = made.getPath(glyph)
         if path is None:

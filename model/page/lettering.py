@@ -11,28 +11,28 @@ from dataclasses import dataclass, replace
 
 from model.errors import StoryError
 from model.geometry import Box
-from model.page.anatomy import face_of, head_of
+from model.page.anatomy import face_of
 from model.page.arcs import Arc, arc_of
 from model.page.bodies import SIZE, SMALLEST, STEP, bodies_for
 from model.page.emphasis import plain
 from model.page.faces import glyph_names
 from model.page.hand import Hand
-from model.page.placement import GAP, Wanted, arrange
-from model.page.plane import Rect, seen_through
+from model.page.people import Person, people_in, person
+from model.page.placement import Wanted, arrange
+from model.page.plane import Rect
+from model.page.rows import Set, in_rows
 from model.page.splitting import split_line
 from model.page.typesetting import LEADING, SetLine, Setting
 from model.page.values import Line, PanelArt
 
 _INSET = 3.0  # points between a balloon and its panel's frame
-_GLIMPSE = 4.0  # points of a figure that must show for it to count
-_MOST_IN_ROW = 4
 _FULL = 0.8  # of a panel's area: what balloons may take before they are set in rows
 _COVERED = 0.06  # of a head or face: when more than this is covered, smaller letters are tried
 _SPOKEN = ("speech", "thought", "whisper")
 _WORDY = 210  # letters: a longer speech is parted before it is set
 _SPLITS = 3  # how often what does not fit is parted once more
 _NECK = 2.5  # ems: the longest neck between two joined balloons
-_SHRINKING = 9.0  # how much worse a page is when its letters shrink to nothing
+_SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,6 @@ class _Part:
     follows: bool = False
 
 
-_Set = tuple[tuple[Setting, Rect], ...]  # each line's setting and place
-
-
 def letter_panel(
     art: PanelArt, frame: Rect, window: Box, direction: str, hand: Hand, within: Rect | None = None
 ) -> Lettering:
@@ -95,39 +92,41 @@ def letter_panel(
     lines = _said(art, hand)
     if not lines:
         return Lettering()
-    figures = tuple(frame.placed(seen_through(window, box)) for box in art.figures)
-    figures = tuple(figure for figure in figures if min(figure.width, figure.height) > _GLIMPSE)
+    people = people_in(art, frame, window)
     room = (within or frame).inset(_INSET)
+
+    def heads(parts: tuple[_Part, ...]) -> tuple[Rect | None, ...]:
+        speakers = (person(art, part.line.speaker, frame, window) for part in parts)
+        return tuple(speaker.head if speaker else None for speaker in speakers)
+
     parts = _parted(tuple(_Part(line) for line in lines), _WORDY)
-    found = _placed(parts, frame, window, figures, room, direction, hand)
+    found = _placed(parts, heads(parts), people, room, direction, hand)
     for _ in range(_SPLITS):
         shorter = _parted(parts, 0)
         if found is not None or shorter == parts:
             break
         # What does not fit as one balloon may fit as two, side by side.
         parts = shorter
-        found = _placed(parts, frame, window, figures, room, direction, hand)
+        found = _placed(parts, heads(parts), people, room, direction, hand)
     if found is None:
         raise _too_much(art, lines, room, hand)
-    return Lettering(_balloons(parts, found, frame, window), _notes(art, lines, hand))
+    return Lettering(_balloons(parts, heads(parts), found), _notes(art, lines, hand))
 
 
 def _placed(
     parts: tuple[_Part, ...],
-    frame: Rect,
-    window: Box,
-    figures: tuple[Rect, ...],
+    heads: tuple[Rect | None, ...],
+    people: tuple[Person, ...],
     room: Rect,
     direction: str,
     hand: Hand,
-) -> _Set | None:
+) -> Set | None:
     """Settings and places of all parts; None when they have no room."""
     lines = tuple(part.line for part in parts)
-    speakers = tuple(_speaker(line, frame, window) for line in lines)
-    found = _around_figures(lines, speakers, figures, room, direction, hand)
+    found = _around_people(lines, heads, people, room, direction, hand)
     if found is None or not found[0]:
         # Rows always read in order; balloons that do not are the last resort.
-        rows = _in_rows(lines, room, direction, hand)
+        rows = in_rows(lines, _sizes(), room, direction, hand)
         found = (True, rows) if rows is not None else found
     return found[1] if found is not None else None
 
@@ -147,10 +146,10 @@ def _parted(parts: tuple[_Part, ...], longest: int) -> tuple[_Part, ...]:
     return tuple(found)
 
 
-def _balloons(parts: tuple[_Part, ...], found: _Set, frame: Rect, window: Box) -> tuple[Balloon, ...]:
+def _balloons(parts: tuple[_Part, ...], heads: tuple[Rect | None, ...], found: Set) -> tuple[Balloon, ...]:
     made: list[Balloon] = []
-    for part, (setting, rect) in zip(parts, found, strict=True):
-        balloon = _balloon(part.line, setting, rect, _speaker(part.line, frame, window))
+    for part, head, (setting, rect) in zip(parts, heads, found, strict=True):
+        balloon = _balloon(part.line, setting, rect, head)
         if part.follows and _near(made[-1].rect, rect, setting.size):
             balloon = replace(balloon, head=None, joined=True)
         made.append(balloon)
@@ -164,14 +163,6 @@ def _near(one: Rect, other: Rect, size: float) -> bool:
     return across + down < _NECK * size
 
 
-def _speaker(line: Line, frame: Rect, window: Box) -> Rect | None:
-    """Where a line's speaker is on paper; None when nothing of them shows."""
-    if line.speaker is None:
-        return None
-    figure = frame.placed(seen_through(window, line.speaker))
-    return figure if min(figure.width, figure.height) > _GLIMPSE else None
-
-
 def _sizes() -> tuple[float, ...]:
     """Letter sizes to try, largest first."""
     sizes = [SIZE]
@@ -180,18 +171,18 @@ def _sizes() -> tuple[float, ...]:
     return (*sizes, SMALLEST)
 
 
-def _around_figures(
+def _around_people(
     lines: tuple[Line, ...],
-    speakers: tuple[Rect | None, ...],
-    figures: tuple[Rect, ...],
+    heads: tuple[Rect | None, ...],
+    people: tuple[Person, ...],
     room: Rect,
     direction: str,
     hand: Hand,
-) -> tuple[bool, _Set] | None:
+) -> tuple[bool, Set] | None:
     """Letter a panel as its picture asks for, and say whether it reads in order; None when it is too full."""
-    heads = tuple(head_of(figure) for figure in figures)
-    spared = tuple((head, 5.0) for head in heads) + tuple((face_of(head), 16.0) for head in heads)
-    best: tuple[tuple[bool, float], _Set] | None = None
+    spared = tuple((one.head, 5.0) for one in people) + tuple((face_of(one.head), 16.0) for one in people)
+    figures = tuple(one.figure for one in people)
+    best: tuple[tuple[bool, float], Set] | None = None
     for size in _sizes():
         settings = tuple(bodies_for(line, size, (room.width, room.height), hand) for line in lines)
         if not all(settings):
@@ -201,8 +192,7 @@ def _around_figures(
         if least > _FULL * room.width * room.height:
             continue
         wanted = tuple(
-            _wanted(line, bodies, speaker)
-            for line, bodies, speaker in zip(lines, settings, speakers, strict=True)
+            _wanted(line, bodies, head) for line, bodies, head in zip(lines, settings, heads, strict=True)
         )
         placement = arrange(wanted, room, spared, figures, direction)
         if placement is None or not placement.clear:
@@ -217,54 +207,6 @@ def _around_figures(
     return (not best[0][0], best[1]) if best else None
 
 
-def _in_rows(lines: tuple[Line, ...], room: Rect, direction: str, hand: Hand) -> _Set | None:
-    """Letter a crowded panel in rows, whatever they cover; None when even that has no room."""
-    for size in _sizes():
-        # The least height in which the lines from each one on can stand, and how many share its row.
-        rows: list[tuple[float, tuple[Setting, ...]]] = [(-GAP, ())]
-        lowest: dict[tuple[int, int], Setting | None] = {}
-        for first in range(len(lines) - 1, -1, -1):
-            options: list[tuple[float, tuple[Setting, ...]]] = []
-            for count in range(1, min(_MOST_IN_ROW, len(lines) - first) + 1):
-                cell = (room.width - GAP * (count - 1)) / count
-                sharing = range(first, first + count)
-                for index in sharing:
-                    if (index, count) not in lowest:
-                        fitting = bodies_for(lines[index], size, (cell, room.height), hand)
-                        lowest[index, count] = min(fitting, key=lambda setting: setting.height, default=None)
-                row = tuple(body for index in sharing if (body := lowest[index, count]) is not None)
-                if len(row) == count:
-                    rest = rows[len(rows) - count][0]
-                    options.append((max(setting.height for setting in row) + GAP + rest, row))
-            rows.append(min(options, key=lambda option: option[0], default=(float("inf"), ())))
-        if rows[-1][0] <= room.height:
-            return _spread(rows, room, direction)
-    return None
-
-
-def _spread(rows: list[tuple[float, tuple[Setting, ...]]], room: Rect, direction: str) -> _Set:
-    """Give rows their places, with what height and width is left spread between them."""
-    chosen: list[tuple[Setting, ...]] = []
-    left = len(rows) - 1
-    while left:
-        chosen.append(rows[left][1])
-        left -= len(rows[left][1])
-    air = (room.height - rows[-1][0]) / max(len(chosen) - 1, 1) + GAP
-    found: list[tuple[Setting, Rect]] = []
-    y = room.y
-    for row in chosen:
-        free = (room.width - sum(setting.width for setting in row)) / (len(row) + 1)
-        x = room.x + free
-        for setting in row:
-            mirrored = 2 * room.centre.x - x - setting.width
-            found.append(
-                (setting, Rect(mirrored if direction == "rtl" else x, y, setting.width, setting.height))
-            )
-            x += setting.width + free
-        y += max(setting.height for setting in row) + air
-    return tuple(found)
-
-
 def _said(art: PanelArt, hand: Hand) -> tuple[Line, ...]:
     """Caption first, then the lines that hold anything to read; as the hand writes them."""
     caption = (Line(text=art.caption, kind="narration"),) if art.caption.strip() else ()
@@ -272,16 +214,16 @@ def _said(art: PanelArt, hand: Hand) -> tuple[Line, ...]:
     return tuple(replace(line, text=hand.written(line.text)) for line in said)
 
 
-def _wanted(line: Line, settings: tuple[Setting, ...], speaker: Rect | None) -> Wanted:
+def _wanted(line: Line, settings: tuple[Setting, ...], head: Rect | None) -> Wanted:
     return Wanted(
         bodies=tuple((setting.width, setting.height, setting.strain) for setting in settings),
-        head=head_of(speaker) if speaker is not None and line.kind != "narration" else None,
+        head=head if line.kind != "narration" else None,
         boxed=line.kind == "narration",
         free=line.kind == "sfx",
     )
 
 
-def _balloon(line: Line, setting: Setting, rect: Rect, speaker: Rect | None) -> Balloon:
+def _balloon(line: Line, setting: Setting, rect: Rect, head: Rect | None) -> Balloon:
     middle = rect.centre.x
     return Balloon(
         kind=line.kind,
@@ -290,7 +232,7 @@ def _balloon(line: Line, setting: Setting, rect: Rect, speaker: Rect | None) -> 
         lines=tuple(replace(row, x=middle + row.x, baseline=rect.y + row.baseline) for row in setting.lines),
         size=setting.size,
         style=setting.style,
-        head=head_of(speaker) if speaker is not None and line.kind not in ("narration", "sfx") else None,
+        head=head if line.kind not in ("narration", "sfx") else None,
         arc=arc_of(line.text, rect) if line.kind == "sfx" else None,
     )
 

@@ -90,7 +90,7 @@ def lay_out(book: Book, page: PageArt, faces: Faces | None = None, *, pictures: 
         shown = art if pictures else replace(art, picture=None)
         frame, window = slot, WHOLE
         if shown.picture is not None:
-            frame, window = crop(picture_size(shown.picture), slot, shown.figures)
+            frame, window = crop(picture_size(shown.picture), slot, shown.figures, shown.shot)
         room = _room(index, arranged, paper, frame)
         lettering = letter_panel(shown, frame, window, book.reading_direction, hand, room)
         panels.append(

@@ -24,17 +24,22 @@ _LEAST = 0.2  # of the letters: what the smaller half must have
 def split_line(line: Line) -> tuple[Line, Line] | None:
     """Part a line near its middle."""
     text = line.text.strip()
-    whole = len(plain(text))
+    whole = _letters(text)
     for breath in _BREATHS:
         places = [(match.start(), match.end()) for match in breath.finditer(text)]
         for start, end in sorted(places, key=lambda place: abs(place[0] + place[1] - len(text))):
             before, after = text[:start] + _closing(text[start:end]), text[end:]
-            parts = len(plain(before)), len(plain(after))
+            parts = _letters(before), _letters(after)
+            least = min(len(part) for part in parts)
             # A mark that opens in one half and closes in the other would be printed as an asterisk.
-            balanced = whole - sum(parts) == len(text) - len(before) - len(after)
-            if balanced and min(parts) >= _LEAST * whole and min(parts) > 1:
+            if "".join(parts) == whole and least > 1 and least >= _LEAST * len(whole):
                 return replace(line, text=before), replace(line, text=after)
     return None
+
+
+def _letters(text: str) -> str:
+    """The text as it is read, without what parts its words."""
+    return "".join(plain(text).split())
 
 
 def _closing(gap: str) -> str:
