@@ -75,6 +75,8 @@ MODELS: dict[str, dict[str, str]] = {
     "flux": {"dev": "flux-dev", "schnell": "flux-schnell"},
     "fluxplus": {"kontext": "flux-kontext"},
 }
+# Distilled to draw without guidance.
+UNGUIDED = ("flux-schnell",)
 # Most tokens of a global prompt, where a variant takes fewer than MOST_TOKENS.
 TOKENS = {"flux-schnell": 256}
 MOST_TOKENS = 512
@@ -234,6 +236,8 @@ def resolve(
     steps = _within("--num_inference_steps", preset.steps if steps is None else steps, 1, 1000)
     # A preset leaves the regions at least half of the steps; whoever names a number gets that number.
     refine_steps = min(preset.refine_steps, steps // 2) if refine_steps is None else refine_steps
+    if row in UNGUIDED and guidance not in (None, 1):
+        raise ConfigError(f"--guidance_scale: {row} draws without guidance, found {guidance}; leave it out")
     tokens = TOKENS.get(row, MOST_TOKENS)
     if max_sequence_length is None:
         max_sequence_length = tokens

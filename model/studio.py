@@ -29,6 +29,7 @@ from model.rehearsal import Reference, behind, rehearse
 from model.remembering import remember
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
+from model.render.variants import TRUE_GUIDANCE
 from model.render.weights import Checkpoint
 from model.resident import Resident, outline_of
 from model.sighting import keep_sightings
@@ -118,6 +119,7 @@ def make_book(
             *remembered.notes,
             *(reference.note for reference in cast.values() if reference.note),
             *_unknown(plan, models.checkpoint),
+            *_unread(plan, models.checkpoint),
             *_refusals(panels),
             *monotonous,
             *bind(plan, panels, large, out, library, settings.dpi),
@@ -132,6 +134,7 @@ def make_book(
         "guidance": asdict(guidance),
         "injections": [asdict(one) for one in injected],
         "diversity": monotony,
+        "memory": models.memory,
     }
     write_record(out / "run.json", facts, changed=report.drawn > 0)
     keep_book(out, cast, panels, large, library)
@@ -270,6 +273,14 @@ def _unknown(plan: Plan, checkpoint: Checkpoint) -> tuple[str, ...]:
         if words
         else ()
     )
+
+
+def _unread(plan: Plan, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """One note when negative prompts cannot be followed."""
+    told = [panel.id for panel in plan.panels if panel.negative]
+    if checkpoint.variant.guidance == TRUE_GUIDANCE or not told:
+        return ()
+    return (f"{checkpoint.name} reads no negative prompts; those of {', '.join(told)} are left out",)
 
 
 def _told(settings: Settings) -> str:

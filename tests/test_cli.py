@@ -132,3 +132,17 @@ def test_a_folder_with_a_manifest_is_a_model(tmp_path: Path) -> None:
 def test_guidance_is_a_number_in_range(value: float) -> None:
     with pytest.raises(ConfigError, match="--guidance_scale"):
         resolve(guidance=value)
+
+
+def test_schnell_takes_no_guidance_and_256_tokens() -> None:
+    assert resolve(model="flux-schnell").max_sequence_length == 256
+    assert resolve(model="flux-schnell", guidance=1.0).guidance == 1.0
+    with pytest.raises(ConfigError, match="draws without guidance"):
+        resolve(model="flux-schnell", guidance=3.5)
+    with pytest.raises(ConfigError, match="--max_sequence_length: 257 is out of range"):
+        resolve(model="flux-schnell", max_sequence_length=257)
+
+
+def test_a_presets_refine_steps_are_at_most_half_and_a_typed_number_counts() -> None:
+    assert resolve(model="flux-dev", steps=6).refine_steps == 3
+    assert resolve(model="flux-dev", steps=6, refine_steps=6).refine_steps == 6

@@ -6,6 +6,7 @@ the model, changed in place: W + weight · alpha / rank · B A. Knows nothing of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from model.config import Adapter
 from model.errors import ConfigError, IntegrityError
+
+_log = logging.getLogger(__name__)
 
 _DOWN = (".lora_A.weight", ".lora.down.weight", ".lora_down.weight", ".down.weight")
 _UP = (".lora_B.weight", ".lora.up.weight", ".lora_up.weight", ".up.weight")
@@ -77,6 +80,8 @@ def merge_flux(transformer: nn.Module, adapters: tuple[Adapter, ...]) -> None:
             for name, value in state.items()
             if not name.startswith(("text_encoder.", "text_encoder_2."))
         }
+        if len(ours) < len(state):
+            _log.warning("--lora: %s also trains a text encoder; that part is left out", adapter.path)
         told = {name.removeprefix("transformer."): value for name, value in alphas.items()}
         if not merge(transformer, ours, told, adapter.weight):
             raise ConfigError(

@@ -328,6 +328,29 @@ def test_lora_files_are_merged_by_their_weights(cached: Path, tmp_path: Path, al
     assert all(torch.equal(after[name], value) for name, value in before.items() if name != f"{layer}.weight")
 
 
+def test_a_lora_of_kohyas_trainer_is_merged_too(
+    cached: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Black Forest Labs' names, three matrices in one, an alpha of its own; and a part for CLIP."""
+    stem, down, up = "lora_unet_double_blocks_0_img_attn_qkv", torch.randn(2, 64), torch.randn(192, 2)
+    clip = "lora_te1_text_model_encoder_layers_0_self_attn_q_proj"
+    state = {f"{clip}.lora_down.weight": torch.randn(2, 32), f"{clip}.lora_up.weight": torch.randn(32, 2)}
+    state |= {
+        f"{stem}.lora_down.weight": down,
+        f"{stem}.lora_up.weight": up,
+        f"{stem}.alpha": torch.tensor(1.0),
+    }
+    save_file({**state, f"{clip}.alpha": torch.tensor(1.0)}, tmp_path / "kohya.safetensors")
+    said = [f"{tmp_path / 'kohya.safetensors'}:2"]
+    plain, mixed = (checkpoint_of(settle(model="flux", lora=lora)) for lora in ([], said))
+    before, after = (read_transformer(c, dtype=torch.float32).state_dict() for c in (plain, mixed))
+    names = [f"transformer_blocks.0.attn.to_{kind}.weight" for kind in "qkv"]
+    added = torch.cat([after[name] - before[name] for name in names])
+    torch.testing.assert_close(added, 2 * 0.5 * up @ down, atol=1e-5, rtol=1e-4)
+    assert all(torch.equal(after[name], value) for name, value in before.items() if name not in names)
+    assert "also trains a text encoder" in caplog.text
+
+
 def test_a_lora_is_part_of_what_weights_are_called(cached: Path, tmp_path: Path) -> None:
     write_lora(tmp_path / "one.safetensors", "proj_out", (64, 64))
     plain = checkpoint_of(settle(model="flux"))
