@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -25,6 +26,9 @@ from model.render.sd_style import lean
 from model.render.sd_text import Prompts
 from model.render.weights import Checkpoint
 
+if TYPE_CHECKING:
+    from quantization.plans import Plan
+
 
 class SDRenderer:
     """A resident Stable Diffusion checkpoint. Prompts and references are encoded once each and kept.
@@ -34,6 +38,7 @@ class SDRenderer:
         load_reference: sha256 → the bytes of a reference picture (any format Pillow reads).
         device: cuda, mps or cpu.
         dtype: of the UNet and the encoders; the VAE, and the steps between UNet calls, are in float32.
+        plan: how to keep to the memory that there is; None = everything stays on the device.
     """
 
     def __init__(
@@ -43,13 +48,29 @@ class SDRenderer:
         load_reference: Callable[[str], bytes],
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        plan: Plan | None = None,
     ) -> None:
         self.checkpoint = checkpoint
-        self.parts: SDParts = load_sd(checkpoint, device=device, dtype=dtype)
+        self.parts: SDParts = load_sd(checkpoint, device=device if plan is None else "cpu", dtype=dtype)
+        if plan is not None:
+            self._keep_to(plan, device)
         self.device, self.dtype = device, dtype
         prompts = Prompts(self.parts.encoders, silent=self.parts.silent, device=device)
         self._references = SDReferences(self.parts, load_reference, device=device)
         self._conditioner = Conditioner(self.parts, prompts, self._references, device=device, dtype=dtype)
+
+    def _keep_to(self, plan: Plan, device: str) -> None:
+        """Let the networks take turns on the device."""
+        from model.render.offload import Networks, keep_to
+
+        networks = Networks(
+            text=tuple(encoder for _, encoder in self.parts.encoders),
+            denoiser=self.parts.unet,
+            vae=self.parts.vae,
+            helpers=(self.parts.image_encoder,),
+            blocks=False,
+        )
+        keep_to(plan, networks, device)
 
     @torch.inference_mode()
     def draw(

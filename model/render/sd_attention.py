@@ -91,8 +91,12 @@ class RegionalAttention(nn.Module):
         told = len(regional.prompts)
         bias = None if attention_mask is None else attention_mask[-told:, None]
         moved = _regions(attn, hidden_states[-told:], text[-told:], bias, regional)
-        # The layer's output is linear in what was looked at, and its bias is in it already.
-        out[-told:] += functional.linear(moved, attn.to_out[0].weight) / attn.rescale_output_factor
+        # The layer's output is linear in what was looked at, and its bias is in it already. The projection is
+        # called, not its weight used: where memory is short its weight comes and goes with the call.
+        project = attn.to_out[0]
+        out[-told:] += (
+            project(moved) - project(torch.zeros_like(moved[:1, :1]))
+        ) / attn.rescale_output_factor
         return out
 
 

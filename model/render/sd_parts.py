@@ -30,6 +30,7 @@ from model.errors import IntegrityError
 from model.render.places import weight_files
 from model.render.sd_attention import install
 from model.render.sd_lora import merge_sd
+from model.render.sd_single import read_single
 from model.render.weights import Checkpoint, verify
 
 
@@ -83,13 +84,11 @@ def load_sd(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype) -> SDPar
         encoders.append((pipeline.tokenizer_2, pipeline.text_encoder_2))
     (projection,) = pipeline.unet.encoder_hid_proj.image_projection_layers
     install(pipeline.unet)
-    for module in (pipeline.unet, pipeline.image_encoder, *(encoder for _, encoder in encoders)):
-        module.to(device).eval()
     return SDParts(
-        unet=pipeline.unet,
+        unet=pipeline.unet.to(device).eval(),
         vae=pipeline.vae.to(device, memory_format=torch.channels_last).eval(),
-        encoders=tuple(encoders),
-        image_encoder=pipeline.image_encoder,
+        encoders=tuple((tokenizer, encoder.to(device).eval()) for tokenizer, encoder in encoders),
+        image_encoder=pipeline.image_encoder.to(device).eval(),
         image_processor=pipeline.feature_extractor,
         scheduler=_json(checkpoint.part("scheduler") / "scheduler_config.json"),
         silent=wide and _silent(checkpoint),
@@ -100,34 +99,40 @@ def load_sd(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype) -> SDPar
 def _assemble(checkpoint: Checkpoint, dtype: torch.dtype) -> Any:
     """The stock pipeline. It is here as what loads adapters; it never draws, so its scheduler does not matter
     and is one of which it has nothing to complain."""
-    parts: dict[str, Any] = {
-        "unet": UNet2DConditionModel.from_pretrained(
-            checkpoint.part("unet"), torch_dtype=dtype, **_stored(checkpoint.part("unet"))
-        ),
-        # SDXL's overflows in float16.
-        "vae": AutoencoderKL.from_pretrained(
-            checkpoint.part("vae"), torch_dtype=torch.float32, **_stored(checkpoint.part("vae"))
-        ),
-        "text_encoder": _transformers(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
-        "tokenizer": CLIPTokenizer.from_pretrained(checkpoint.part("tokenizer"), local_files_only=True),
-        "image_encoder": _transformers(
-            CLIPVisionModelWithProjection, checkpoint.part("image_encoder"), dtype
-        ),
+    wide = checkpoint.variant.family == "sdxl"
+    others: dict[str, Any] = {
+        "tokenizer": _tokenizer(checkpoint.part("tokenizer")),
+        "image_encoder": _encoder(CLIPVisionModelWithProjection, checkpoint.part("image_encoder"), dtype),
         "scheduler": DDIMScheduler(steps_offset=1, clip_sample=False),
+        "feature_extractor": None,
     }
-    if checkpoint.variant.family == "sd15":
-        return StableDiffusionPipeline(
-            **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
-        )  # pyright: ignore[reportArgumentType]
-    return StableDiffusionXLPipeline(
-        **parts,
-        text_encoder_2=_transformers(CLIPTextModelWithProjection, checkpoint.part("text_encoder_2"), dtype),
-        tokenizer_2=CLIPTokenizer.from_pretrained(checkpoint.part("tokenizer_2"), local_files_only=True),
-        add_watermarker=False,
-    )
+    if wide:
+        others |= {"tokenizer_2": _tokenizer(checkpoint.part("tokenizer_2")), "add_watermarker": False}
+    else:
+        others |= {"safety_checker": None, "requires_safety_checker": False}
+    if (single := checkpoint.parts.get("single_file")) is not None:
+        family = checkpoint.variant.family
+        pipeline = read_single(single, family, checkpoint.parts, {**others, "torch_dtype": dtype})
+        pipeline.vae.to(torch.float32)
+        return pipeline
+    unet, vae = checkpoint.part("unet"), checkpoint.part("vae")
+    parts: dict[str, Any] = {
+        "unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype, **_stored(unet)),
+        # SDXL's overflows in float16.
+        "vae": AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32, **_stored(vae)),
+        "text_encoder": _encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
+    }
+    if not wide:
+        return StableDiffusionPipeline(**parts, **others)
+    second = _encoder(CLIPTextModelWithProjection, checkpoint.part("text_encoder_2"), dtype)
+    return StableDiffusionXLPipeline(**parts, **others, text_encoder_2=second)
 
 
-def _transformers(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+def _tokenizer(folder: Path) -> Any:
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _encoder(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     return kind.from_pretrained(folder, dtype=dtype, **_stored(folder))
 
 

@@ -124,7 +124,7 @@ class SDReferences:
 
     def _see(self, pixels: Tensor) -> Tensor:
         encoder = self._parts.image_encoder
-        out = encoder(pixels.to(encoder.device, encoder.dtype), output_hidden_states=self._parts.patches)
+        out = encoder(pixels.to(self._device, encoder.dtype), output_hidden_states=self._parts.patches)
         return (out.hidden_states[-2] if self._parts.patches else out.image_embeds)[0].float().cpu()
 
     def _open(self, picture: str) -> Image.Image:
