@@ -292,7 +292,7 @@ def _renderer(
         return FluxRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype, plan=plan)
     from model.render.sd import SDRenderer
 
-    return SDRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype)
+    return SDRenderer(checkpoint, load_reference=load_reference, device=device, dtype=dtype, plan=plan)
 
 
 def _files_of(source: Path) -> list[Path]:
