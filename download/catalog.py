@@ -201,9 +201,11 @@ _DINO = Source(
 _SAM = Source(
     repository="ybelkada/segment-anything", files=("checkpoints/sam_vit_b_01ec64.pth",), licence=APACHE
 )
-_OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")
-_CLIP = Source(repository="laion/CLIP-ViT-B-32-laion2B-s34B-b79K", files=_OPEN_CLIP, licence="mit")
-_CLIP_OPENAI = Source(repository="timm/vit_base_patch32_clip_224.openai", files=_OPEN_CLIP, licence=APACHE)
+_CLIP = Source(
+    repository="timm/vit_base_patch32_clip_224.openai",
+    files=("open_clip_config.json", "open_clip_model.safetensors"),
+    licence=APACHE,
+)
 _KONTEXT_LEVELS = ("Q8_0", "Q6_K", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_S", "Q4_1", "Q4_0", "Q3_K_S", "Q2_K")
 
 _SETS = (
@@ -261,11 +263,10 @@ _SETS = (
     ),
     Set(name="grounding-dino", purpose="finds characters: --detector", sources=(_DINO,)),
     Set(name="sam", purpose="cuts characters out: --segmenter", sources=(_SAM,)),
-    Set(name="clip", purpose="CLIP ViT-B/32 of LAION: compares drawn characters", sources=(_CLIP,)),
     Set(
-        name="clip-openai",
-        purpose="CLIP ViT-B/32 of OpenAI, whose space most vibe files are in: CLIP_MODEL_NAME",
-        sources=(_CLIP_OPENAI,),
+        name="clip",
+        purpose="CLIP ViT-B/32: compares characters; for the vibe memory, CLIP_MODEL_NAME",
+        sources=(_CLIP,),
     ),
 )
 CATALOG: dict[str, Set] = {one.name: one for one in _SETS}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from download.catalog import CATALOG, INDEX, Source, named
 from download.verify import Digest, Expected, is_whole, shards_of, standing_of, state_of
 from model.config import MODELS
-from model.render.variants import VARIANTS
+from model.render.variants import EYES, VARIANTS
 
 COMMIT = "a" * 40
 
@@ -129,6 +129,18 @@ def test_every_variant_that_can_be_named_can_be_downloaded_whole() -> None:
                 )
     for model in MODELS:
         assert model == "starter" or named(model).name == next(iter(MODELS[model].values()))
+
+
+def test_the_eyes_that_a_run_looks_for_can_be_downloaded() -> None:
+    for part in EYES.values():
+        names = [
+            source.files
+            for one in CATALOG.values()
+            for source in one.sources
+            if source.repository == part.repository
+        ]
+        assert names, part
+        assert not part.path or part.path in names[0]
 
 
 def test_no_set_fetches_a_pickle_where_something_else_is_published() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from model.commands.doctor.findings import REINSTALL, Finding, note, ok, on_colab, pip_words, wrong
 from model.commands.doctor.packages import together
 
-SECONDS = 180
+SECONDS = 300
 # What the child runs. It ends with one line of JSON, whatever happens before.
 QUESTIONS = """
 import json, warnings
@@ -57,6 +57,7 @@ class Probed:
     Attributes:
         torch, torchvision: their versions; None: not to be imported.
         trouble: what went wrong with torch itself; vision_trouble: with torchvision.
+        late: it had not answered when the time was up.
         cuda_build: what torch was built for; None: for processors alone.
         kind: cuda, mps or cpu: the best that works.
         devices: name, free and total bytes, bfloat16, of each card.
@@ -67,6 +68,7 @@ class Probed:
     torchvision: str | None = None
     trouble: str = ""
     vision_trouble: str = ""
+    late: bool = False
     cuda_build: str | None = None
     kind: str = "cpu"
     devices: tuple[dict[str, Any], ...] = ()
@@ -84,7 +86,7 @@ def ask(seconds: float = SECONDS) -> Probed:
             env={**os.environ},
         )
     except subprocess.TimeoutExpired:
-        return Probed(trouble=f"importing torch took more than {seconds:.0f} s")
+        return Probed(trouble=f"no answer within {seconds:.0f} s", late=True)
     try:
         said = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
@@ -104,6 +106,9 @@ def ask(seconds: float = SECONDS) -> Probed:
 
 def torch_works(probed: Probed) -> Iterator[Finding]:
     """torch, and torchvision with it."""
+    if probed.late:
+        yield note("torch", f"importing torch: {probed.trouble}; this machine is busy", "try again later")
+        return
     if probed.trouble:
         yield wrong("torch", f"torch cannot be imported: {probed.trouble}", REINSTALL)
         return

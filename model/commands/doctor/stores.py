@@ -83,12 +83,10 @@ def encoder() -> Iterator[Finding]:
         yield wrong(
             "encoder",
             f"CLIP_MODEL_NAME: no encoder '{name}' here; looked at {places[0]} and {places[1]}",
-            f"{run_command('download', 'clip-openai')}, and set CLIP_MODEL_NAME to the folder it prints",
+            f"{run_command('download', 'clip')}, and set CLIP_MODEL_NAME to the folder it prints",
         )
     elif not any((place / file).is_file() for file in ("open_clip_model.safetensors", "model.safetensors")):
-        yield wrong(
-            "encoder", f"{place}: no safetensors weights there", run_command("download", "clip-openai")
-        )
+        yield wrong("encoder", f"{place}: no safetensors weights there", run_command("download", "clip"))
     else:
         yield ok("encoder", f"{name}, at {place}")
 
