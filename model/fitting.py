@@ -43,10 +43,15 @@ def files_of(checkpoint: Checkpoint) -> Mapping[str, Path]:
     """Level → GGUF file of this model's transformer, of those that are on this machine."""
     found: dict[str, Path] = {}
     for path in _gguf_files(checkpoint):
-        match = _LEVEL.search(path.stem)
-        if match:
-            found.setdefault(level_of(match[1]).name, path)
+        if level := named_level(path):
+            found.setdefault(level, path)
     return found
+
+
+def named_level(file: Path) -> str | None:
+    """The level that a GGUF file's name ends in, as everybody names them."""
+    match = _LEVEL.search(file.stem)
+    return level_of(match[1]).name if match else None
 
 
 def _gguf_files(checkpoint: Checkpoint) -> Iterator[Path]:
@@ -194,9 +199,9 @@ def plans_of(settings: Settings, checkpoint: Checkpoint, machine: Machine) -> Se
     """Plans to draw by, the best first; every one is for the weights that the settings name."""
     model = sizes_of(checkpoint)
     file = Path(settings.gguf) if settings.gguf else own_file(checkpoint)
-    match = _LEVEL.search(file.stem) if file is not None else None
+    level = named_level(file) if file is not None else None
     # What is packed in its file may be unpacked once, or stay packed.
-    levels = (FULL, level_of(match[1]).name) if match else (FULL,)
+    levels = (FULL, level) if level else (FULL,)
     return advise(model, machine, canvas_of(checkpoint, settings.batch), levels=levels)
 
 

@@ -42,7 +42,7 @@ from scripts.starter.world.backgrounds import BACKGROUNDS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DOCUMENTS = ("README.md", "CHANGELOG.md", "model/DESIGN.md", "COLAB_SETUP.md")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "model/DESIGN.md", "COLAB_SETUP.md", "GGUF_GUIDE.md")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 STORIES = [text for language, text in BLOCKS if language == "json"]
 COMMANDS = [
@@ -67,6 +67,8 @@ RUN_ELSEWHERE = {
         "tests/e2e/test_panels.py",
         '"--inject_every"',
     ),
+    "python run.py my_story.json --gguf Q8_0": ("tests/e2e/test_gguf.py", '"--gguf", "Q4_0"'),
+    "python run.py my_story.json --gguf auto": ("tests/e2e/test_gguf.py", '"--gguf", "auto"'),
     "python run.py download sdxlplus": ("tests/download/test_command.py", "def test_a_set_comes_once"),
     "python run.py download flux-schnell --gguf Q4_K_S": (
         "tests/download/test_command.py",

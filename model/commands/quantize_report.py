@@ -7,6 +7,7 @@ numbers. `--gguf` finds the files and the errors there.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,7 @@ def report(
     from quantization.convert import convert, weight_error
 
     drawer = _Drawer(source, device, panels)
+    levels = _below(drawer.transformer, levels, say)
     wanted = drawer.draw(None)
     found: list[Measured] = []
     shown: dict[str, Sequence[Image.Image]] = {"source": wanted}
@@ -90,6 +92,19 @@ def report(
         say(_line(found[-1]))
     _write(folder, drawer, found, shown)
     return tuple(found)
+
+
+def _below(file: Path, levels: Sequence[Level], say: Callable[[str], None]) -> Sequence[Level]:
+    """The levels with no more bits than the source: more of them would hold the same numbers."""
+    from model.fitting import named_level
+
+    own = named_level(file) if file.suffix == ".gguf" else None
+    if own is None:
+        return levels
+    most = LEVELS[own].type.bits
+    if above := [level.name for level in levels if level.type.bits > most]:
+        say(f"{file.name} is {own} itself; left out: {', '.join(above)}")
+    return [level for level in levels if level.type.bits <= most]
 
 
 class _Drawer:
@@ -144,7 +159,7 @@ class _Drawer:
             "distance": round(max(0.0, 1 - float(cosines.mean())), 5),
         }
 
-    @property
+    @functools.cached_property
     def _encoder(self) -> Any:
         from model.render.weights import STARTER
         from model.vision.clip import ImageEncoder

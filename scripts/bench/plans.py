@@ -199,7 +199,7 @@ def sizes_of(family: str, denoiser: Any, vae: Any, *, width: int, text: int) -> 
     return ModelSizes(
         name=family,
         denoiser=Part(packed=packed, kept=kept - packed, leaf=leaf),
-        text=(),
+        text=(Part(),),
         vae=Part(kept=count(vae)),
         cell=16 if family == "flux" else 8,
         text_tokens=(text, 0),
