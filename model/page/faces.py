@@ -66,13 +66,18 @@ class Faces:
         """Open a family's files and those of its fallbacks.
 
         Args:
-            by_content: the name tells one version of a file from another.
+            by_content: the name, which tells one set of faces from another, tells versions of a file apart.
         """
-        self.name = chosen.name
+        # Another fallback may draw what was a question mark before.
+        self.name = "+".join((chosen.name, *(file.stem for file in others)))
         if by_content:
             self.name += "-" + hashlib.sha256(chosen.files["regular"].read_bytes()).hexdigest()[:12]
         self._main = {style: _face(chosen, style) for style in STYLES}
-        self._fallbacks = tuple(Face(_load(file), shaper_of(file)) for file in others)
+        # By whether they stand in for something bold.
+        self._fallbacks = {
+            bold: tuple(Face(_load(file), shaper_of(file), thickened=bold) for file in others)
+            for bold in (False, True)
+        }
         self._chosen: dict[tuple[str, str], Face | None] = {}
         self._runs: dict[tuple[str, str], tuple[Run, ...]] = {}
 
@@ -132,7 +137,7 @@ class Faces:
             # Spaces are advanced over; joiners and variation selectors are nothing to see.
             return main
         code = ord(character)
-        for face in (main, *self._fallbacks):
+        for face in (main, *self._fallbacks["bold" in style]):
             if face.typeface.unicharToGlyph(code):
                 return face
         found = skia.FontMgr().matchFamilyStyleCharacter("", skia.FontStyle(), [], code)

@@ -99,6 +99,8 @@ def letter_panel(
         speakers = (person(art, part.line.speaker, frame, window) for part in parts)
         return tuple(speaker.head if speaker else None for speaker in speakers)
 
+    if _hopeless(lines, room):
+        raise _too_much(art, lines, room, hand)
     parts = _parted(tuple(_Part(line) for line in lines), _WORDY)
     found = _placed(parts, heads(parts), people, room, direction, hand)
     for _ in range(_SPLITS):
@@ -254,6 +256,12 @@ def _too_much(art: PanelArt, lines: tuple[Line, ...], room: Rect, hand: Hand) ->
         f"the panel holds about {letters} letters at {SMALLEST} points in all; shorten it, "
         "split the panel, or give the page fewer panels"
     )
+
+
+def _hopeless(lines: tuple[Line, ...], room: Rect) -> bool:
+    """Whether not even letters without any white would fit, so that trying is a waste of time."""
+    letters = sum(len(line.text) for line in lines)
+    return letters * 0.3 * LEADING * SMALLEST**2 > room.width * room.height
 
 
 def _notes(art: PanelArt, lines: tuple[Line, ...], hand: Hand) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ LEADING = 1.17  # line pitch in ems
 ASCENT = 0.93  # of the pitch's box, from its top to the baseline, in ems
 FULLNESS = 2.4  # the exponent of a balloon's outline; 2 is an ellipse
 _OFFERED = 7
+_COUNTS = 14  # numbers of lines that are tried at most, or a few more
+_LONG = 70  # words
 _SHAPES = (1.16, 1.3, 1.48)  # an oval's height over its text block's height, to choose from
 
 _COLUMN_PITCH = 1.3  # ems from column to column
@@ -121,9 +123,11 @@ def _settings(
     for pieces in pieces_of(letters, styles, widest / size, measure, language):
         widths = tuple(measure(piece.text, piece.styles) * size for piece in pieces)
         space, hyphen = faces.width(" ", style) * size, faces.width("-", style) * size
+        # A long speech looks much the same in every oval, and each costs time.
+        shapes = (_SHAPES if len(pieces) < _LONG else _SHAPES[:1]) if oval else (1.0,)
         total = sum(widths) + space * sum(piece.spaced for piece in pieces)
         for count in _line_counts(total, pitch, ideal, len(pieces)):
-            for shape in _SHAPES if oval else (1.0,):
+            for shape in shapes:
                 block = count * pitch
                 height = block * shape + 2 * pad[1]
                 if height > across:
@@ -140,10 +144,10 @@ def _settings(
                 found.append(Setting(rows, size, style, *body, strain))
     found.sort(key=lambda setting: setting.strain)
     # One setting per number of lines: bodies of different shapes are what a placer can choose from.
-    shapes: dict[int, Setting] = {}
+    offered: dict[int, Setting] = {}
     for setting in found:
-        shapes.setdefault(len(setting.lines), setting)
-    return list(shapes.values())[:_OFFERED]
+        offered.setdefault(len(setting.lines), setting)
+    return list(offered.values())[:_OFFERED]
 
 
 def _rows(
@@ -170,9 +174,10 @@ def _rows(
 
 
 def _line_counts(total: float, pitch: float, ideal: float, most: int) -> range:
-    """Numbers of lines that give blocks from twice too wide to twice too tall."""
+    """Numbers of lines that give blocks from twice too wide to twice too tall; every few of many."""
     middle = math.sqrt(total / (ideal * pitch))
-    return range(max(1, math.floor(middle * 0.6)), min(most, math.ceil(middle * 1.75) + 1) + 1)
+    first, last = max(1, math.floor(middle * 0.6)), min(most, math.ceil(middle * 1.75) + 1)
+    return range(first, last + 1, 1 + max(last - first, 0) // _COUNTS)
 
 
 def _share(line: int, count: int, pitch: float, height: float, oval: bool) -> float:

@@ -51,7 +51,7 @@ def test_a_style_that_a_font_lacks_is_made_from_one_it_has() -> None:
     assert not faces_of["regular"].leans
     assert faces_of["bold_italic"].leans
     assert faces_of["bold_italic"].thickened
-    assert faces.name.startswith("DejaVuSansMono-")
+    assert faces.name.startswith("DejaVuSansMono+")
 
 
 def test_a_font_that_is_not_there_is_refused_by_name() -> None:

@@ -23,7 +23,7 @@ from model.page.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
 
 SIZES = tuple(PAGE_SIZES_MM)
 SMALLEST_GUTTER_MM = 1.6  # between panels on a webtoon's narrow paper nothing is nearer either
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Asked = tuple[str, tuple[View, ...], str]
 
