@@ -1,0 +1,56 @@
+"""The whole run on Stable Diffusion: tiny weights in the layouts people download, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.render.sd_checkpoints import sd_folder
+
+CAST, PANELS = 2, 3  # of the story
+
+
+@pytest.mark.parametrize(
+    ("row", "flags"),
+    [
+        ("sd15", ("--lora", "inks.safetensors:0.6")),
+        ("sd15plus", ()),
+        ("sdxl", ()),
+        ("sdxlplus", ("--scheduler", "dpm")),
+    ],
+)
+def test_a_story_becomes_a_book(
+    desk: Any,
+    story: Callable[[], dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+    row: str,
+    flags: tuple[str, ...],
+) -> None:
+    folder = sd_folder(tmp_path_factory, row)
+    path = desk.write(story())
+    stem = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
+    state = {f"{stem}.lora_A.weight": torch.ones(1, 16), f"{stem}.lora_B.weight": torch.ones(16, 1)}
+    save_file(state, desk.folder / "inks.safetensors")
+    done = desk.run(path, "--model", str(folder), *flags)
+    assert done.code == 0, done.err
+    assert done.report["drawn"] == CAST + PANELS
+    files = desk.files("two-friends")
+    assert {"pages/page_001.png", "pages/page_002.png", "panels/p001_01.png", "book.pdf"} <= set(files)
+    told = desk.record("two-friends")
+    assert told["config"]["variant"] == row
+    assert told["config"]["scheduler"] == ("dpm" if "dpm" in flags else "euler")
+    again = desk.run(path, "--model", str(folder), *flags)
+    assert again.code == 0, again.err
+    assert again.report["drawn"] == 0
+    assert desk.files("two-friends") == files
+
+
+def test_flows_samplers_are_refused_before_anything_is_loaded(desk: Any, story: Any) -> None:
+    done = desk.run(desk.write(story()), "--model", "sd15", "--scheduler", "flow_match")
+    assert done.code == 2
+    assert "use euler, ddim or dpm" in done.err
+    assert not (desk.folder / "outputs").exists()
