@@ -95,6 +95,14 @@ RUN_ELSEWHERE = {
         "tests/e2e/test_judged.py",
         '"--vibe_guidance"',
     ),
+    "python run.py my_story.json --model sdxlplus --scheduler dpm": (
+        "tests/e2e/test_sd.py",
+        '("sdxlplus", ("--scheduler", "dpm"))',
+    ),
+    "python run.py my_story.json --model my_models/comic_sd15 --lora inks.safetensors:0.6": (
+        "tests/e2e/test_sd.py",
+        '("sd15", ("--lora", "inks.safetensors:0.6"))',
+    ),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
 
