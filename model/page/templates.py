@@ -38,7 +38,7 @@ _TEMPLATES: dict[str, tuple[int, int, Form]] = {
     "grid": (1, MAX_PANELS, grid),
     "splash": (1, 4, splash),
     "inset": (2, 4, inset),
-    "tall": (4, 6, tall),
+    "tall": (4, 5, tall),
     "wide": (3, 5, wide),
     "slanted": (2, 9, slants),
     "bleed": (1, MAX_PANELS, bleed),
