@@ -105,7 +105,7 @@ def _report(flags: argparse.Namespace) -> int:
         levels=levels_of(flags.level),
         panels=flags.panels,
         device=flags.device,
-        say=lambda line: sys.stderr.write(line + "\n"),
+        say=_say,
     )
     if flags.json:
         facts = [asdict(row) | {"psnr": None if math.isinf(row.psnr) else row.psnr} for row in rows]
@@ -113,6 +113,10 @@ def _report(flags: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table(rows))
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _show(name: str, done: int, total: int) -> None:

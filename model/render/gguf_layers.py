@@ -49,6 +49,9 @@ class PackedLinear(nn.Module):
         buffer: shared with layers that are never used at the same time as this one.
     """
 
+    packed: Tensor
+    bias: Tensor | None
+
     def __init__(
         self, packed: Tensor, kind: int, bias: Tensor | None, dtype: torch.dtype, buffer: Buffer
     ) -> None:

@@ -93,16 +93,19 @@ def count(model: Any) -> int:
 
 
 def small_vae(channels: int) -> Any:
+    import torch
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
+    kind: Any = AutoencoderKL
+    vae = kind(
         block_out_channels=(channels, 2 * channels, 4 * channels, 4 * channels),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=2,
         latent_channels=16,
         norm_num_groups=16,
-    ).eval()
+    )
+    return vae.eval().to(memory_format=torch.channels_last)  # as the renderer has it
 
 
 def small_flux(width: int) -> Any:
@@ -123,11 +126,12 @@ def small_unet(channels: int, *, large: bool) -> Any:
     """The blocks of SDXL, or of SD 1.5."""
     from diffusers import UNet2DConditionModel
 
+    kind: Any = UNet2DConditionModel
     if not large:
-        return UNet2DConditionModel(
+        return kind(
             block_out_channels=(channels, 2 * channels, 4 * channels, 4 * channels), cross_attention_dim=128
         ).eval()
-    return UNet2DConditionModel(
+    return kind(
         block_out_channels=(channels, 2 * channels, 4 * channels),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -166,7 +170,7 @@ def decoding(vae: Any, canvas: Canvas) -> Callable[[], object]:
     import torch
 
     latents = torch.zeros(canvas.batch, 16, canvas.height // 8, canvas.width // 8)
-    return lambda: vae.decode(latents)
+    return lambda: vae.decode(latents.contiguous(memory_format=torch.channels_last))
 
 
 def cases() -> list[tuple[str, str, Canvas, str, bool]]:
@@ -217,7 +221,13 @@ def measure_one(number: int) -> list[dict[str, Any]]:
     """One case in this process."""
     import gc
 
+    import diffusers.models.autoencoders.autoencoder_kl
+    import diffusers.models.transformers.transformer_flux
+    import diffusers.models.unets.unet_2d_condition  # noqa: F401  (all that is imported comes before)
     import torch
+
+    import model.render.gguf_layers  # noqa: F401
+    import quantization.convert  # noqa: F401
 
     name, family, canvas, level, tiling = cases()[number]
     width, text = {"flux": (768, 128), "sd15": (64, 0), "sdxl": (96, 0)}[family]
@@ -277,25 +287,28 @@ def packed_as(model: Any, level: str) -> Any:
 
 
 def measure(chosen: list[int]) -> list[dict[str, Any]]:
-    """Every case in a process of its own."""
+    """Every case, in a process whose allocator gives back what is freed."""
     rows: list[dict[str, Any]] = []
     print("| case | phase | predicted, MB | measured, MB | off |")
     print("| --- | --- | --- | --- | --- |")
-    for number in chosen:
-        done = subprocess.run(
-            [sys.executable, "-m", "scripts.bench.plans", "--case", str(number)],
-            env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for row in json.loads(done.stdout.splitlines()[-1]):
-            rows.append(row)
-            print(
-                f"| {row['case']} | {row['phase']} | {row['predicted'] / 1e6:.0f} | "
-                f"{row['measured'] / 1e6:.0f} | {100 * row['off']:+.0f} % |",
-                flush=True,
-            )
+    words = [word for number in chosen for word in ("--case", str(number))]
+    with subprocess.Popen(
+        [sys.executable, "-m", "scripts.bench.plans", *words],
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            for row in json.loads(line):
+                rows.append(row)
+                print(
+                    f"| {row['case']} | {row['phase']} | {row['predicted'] / 1e6:.0f} | "
+                    f"{row['measured'] / 1e6:.0f} | {100 * row['off']:+.0f} % |",
+                    flush=True,
+                )
+    if process.returncode or len(rows) < 2 * len(chosen):
+        raise SystemExit("a case failed; see above")
     return rows
 
 
@@ -303,10 +316,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Plans for cards, and predictions against measurements.")
     parser.add_argument("--batch", type=int, default=4, help="panels wanted at once (default: 4)")
     parser.add_argument("--measure", action="store_true", help="run small models on the CPU (Linux)")
-    parser.add_argument("--case", type=int, help="measure this one in this process")
+    parser.add_argument("--case", type=int, action="append", help="measure this one in this process")
     flags = parser.parse_args()
-    if flags.case is not None:
-        print(json.dumps(measure_one(flags.case)))
+    if flags.case:
+        for number in flags.case:
+            print(json.dumps(measure_one(number)), flush=True)
         return 0
     rows = plan_rows(flags.batch)
     show(rows)
