@@ -280,6 +280,8 @@ def named(name: str) -> Set:
     Raises:
         ConfigError: there is none of this name.
     """
+    if name.lower() == "starter":
+        raise ConfigError("download: the starter comes with the project, there is nothing to fetch")
     found = CATALOG.get(ALIASES.get(name.lower(), name.lower()))
     if found is None:
         raise ConfigError(

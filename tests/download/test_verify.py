@@ -143,6 +143,14 @@ def test_the_eyes_that_a_run_looks_for_can_be_downloaded() -> None:
         assert not part.path or part.path in names[0]
 
 
+@pytest.mark.parametrize("name", ["flux-dev", "flux-schnell", "flux-kontext"])
+def test_levels_come_from_where_a_run_looks_for_them(name: str) -> None:
+    gguf = CATALOG[name].gguf
+    assert gguf is not None
+    looking = (Path(__file__).parents[2] / "model" / "fitting.py").read_text(encoding="utf-8")
+    assert f'"{name}": "{gguf.repository}"' in looking
+
+
 def test_no_set_fetches_a_pickle_where_something_else_is_published() -> None:
     for one in CATALOG.values():
         for source in one.sources:
