@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 from model.geometry import Box
@@ -61,7 +62,7 @@ class Guide:
 
 def cut_figure(picture: Image.Image) -> Image.Image:
     """A reference as RGBA, cropped to its figure: what is opaque, or, without transparency, what stands out
-    from the colour of its rim. A picture in which nothing stands out comes back whole."""
+    from the colour of its rim, with what that encloses. A picture in which nothing stands out stays whole."""
     cut = picture.convert("RGBA")
     cover = np.asarray(cut.getchannel("A"))
     if cover.min() == 255:
@@ -69,10 +70,21 @@ def cut_figure(picture: Image.Image) -> Image.Image:
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         differs = np.abs(pixels - np.median(rim, axis=0)).max(axis=2) > CONTRAST
         if differs.any():
-            cover = differs.astype(np.uint8) * 255
+            cover = (differs | _enclosed(differs)).astype(np.uint8) * 255
             cut.putalpha(Image.fromarray(cover))
     box = Image.fromarray(cover).getbbox()
     return cut.crop(box) if box else picture.convert("RGBA")
+
+
+def _enclosed(differs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Paper that no way leads to from outside: a white shirt on white paper is part of its figure."""
+    small = Image.fromarray(differs.astype(np.uint8) * 255)
+    small.thumbnail((256, 256), Image.Resampling.BOX)  # the flood is slow, and latents are coarser than this
+    lines = ImageOps.expand(small.point(lambda level: 255 if level else 0), 1, 0)
+    ImageDraw.floodfill(lines, (0, 0), 128)
+    holes = lines.crop((1, 1, lines.width - 1, lines.height - 1)).point(lambda level: 0 if level else 255)
+    size = differs.shape[::-1]
+    return np.asarray(holes.resize((size[0], size[1]), Image.Resampling.NEAREST)) > 0
 
 
 def place_figures(

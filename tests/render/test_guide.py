@@ -35,6 +35,18 @@ def test_a_figure_is_cut_out_along_its_paper(paper: str) -> None:
     assert cut.getextrema() == ((255, 255), (0, 0), (0, 0), (255, 255))
 
 
+@pytest.mark.parametrize("size", [64, 900])
+def test_white_clothes_on_white_paper_are_part_of_the_figure(size: int) -> None:
+    drawn = Image.new("RGB", (size, size), "white")
+    edge = (size // 4, size // 8, 3 * size // 4, 7 * size // 8)
+    ImageDraw.Draw(drawn).rectangle(edge, fill="white", outline="black", width=size // 32)
+    cover = np.asarray(cut_figure(drawn).getchannel("A"))
+    assert (cover > 0).mean() > 0.95
+    # What is open to the outside is paper, however deep it reaches in.
+    ImageDraw.Draw(drawn).rectangle((size // 2, 0, size // 2 + size // 16, size // 2), fill="white")
+    assert np.asarray(cut_figure(drawn).getchannel("A"))[size // 3, size // 4] == 0
+
+
 def test_transparency_says_where_the_figure_is() -> None:
     picture = on_paper().convert("RGBA")
     picture.putalpha(Image.new("L", picture.size))
