@@ -32,6 +32,7 @@ _SPOKEN = ("speech", "thought", "whisper")
 _WORDY = 210  # letters: a longer speech is parted before it is set
 _SPLITS = 3  # how often what does not fit is parted once more
 _NECK = 2.5  # ems: the longest neck between two joined balloons
+_PATIENCE = 2  # smaller sizes in a row that may be worse before no more are tried
 _SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
 
 
@@ -185,6 +186,7 @@ def _around_people(
     spared = tuple((one.head, 5.0) for one in people) + tuple((face_of(one.head), 16.0) for one in people)
     figures = tuple(one.figure for one in people)
     best: tuple[tuple[bool, float], Set] | None = None
+    in_vain = 0
     for size in _sizes():
         settings = tuple(bodies_for(line, size, (room.width, room.height), hand) for line in lines)
         if not all(settings):
@@ -201,10 +203,12 @@ def _around_people(
             continue
         # Smaller letters must earn their keep, by faces that show.
         rank = not placement.ordered, placement.cost + _SHRINKING * (1.0 - size / SIZE)
+        in_vain += 1
         if best is None or rank < best[0]:
             places = zip(settings, placement.places, strict=True)
             best = rank, tuple((bodies[place.body], place.rect) for bodies, place in places)
-        if placement.ordered and placement.covered <= _COVERED:
+            in_vain = 0
+        if (placement.ordered and placement.covered <= _COVERED) or in_vain == _PATIENCE:
             break
     return (not best[0][0], best[1]) if best else None
 

@@ -1,6 +1,7 @@
 """Templates: whatever the page, panels tile it within margins and gutters and are read in one order."""
 
 import math
+import random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +24,7 @@ from model.page.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
 
 SIZES = tuple(PAGE_SIZES_MM)
 SMALLEST_GUTTER_MM = 1.6  # between panels on a webtoon's narrow paper nothing is nearer either
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Asked = tuple[str, tuple[View, ...], str]
 
@@ -109,6 +110,19 @@ def test_every_template_tiles_every_paper(size: str, direction: str) -> None:
             tiles((template, (View(),) * count, size), direction)
 
 
+@pytest.mark.slow
+def test_thousands_of_pages_tile_and_read_in_order() -> None:
+    chance = random.Random(7)
+    for _ in range(4000):
+        count = chance.randint(1, MAX_PANELS)
+        size = chance.choice(PAGE_SIZES)
+        template = "auto" if size == "webtoon" else chance.choice(templates_for(count))
+        views = tuple(View(chance.choice(SHOTS), chance.choice(EMPHASES)) for _ in range(count))
+        direction = chance.choice(("ltr", "rtl"))
+        tiles((template, views, size), direction)
+        in_order((template, views, size), direction)
+
+
 def tiles(asked: Asked, direction: str) -> None:
     """Panels stand on the paper and apart, insets on an earlier panel, and little paper is left over."""
     template, views, size = asked
@@ -150,6 +164,10 @@ def holds(outer: Box, inner: Box) -> bool:
 @given(arrangements(), st.sampled_from(["ltr", "rtl"]))
 def test_reading_order_is_strict(asked: Asked, direction: str) -> None:
     """Cutting along the white, across first and then in the reading direction, gives the panels' order."""
+    in_order(asked, direction)
+
+
+def in_order(asked: Asked, direction: str) -> None:
     arranged = arrange_page(*asked, direction)
     polygons = [polygon(frame, arranged) for frame in arranged.frames]
     ground = [index for index, frame in enumerate(arranged.frames) if frame.over is None]
