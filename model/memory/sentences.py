@@ -75,8 +75,7 @@ class SentenceEncoder:
         self.folder, self.name, self.advice = folder, name, advice
         self._sha256 = sha256
         self.space = sha256[:16]
-        self._network: Any = None
-        self._tokenizer: Any = None
+        self._loaded: tuple[Any, Any] | None = None  # network, tokenizer
 
     def encode_texts(self, texts: Sequence[str], /) -> Array:
         """Embed texts, each cut at the model's length.
@@ -87,23 +86,21 @@ class SentenceEncoder:
             IntegrityError: the weights have another sha256, or are not a BERT's or an MPNet's.
         Deterministic; every text by itself, so N does not matter.
         """
-        if self._network is None:
-            self._load()
+        network, tokenizer = self._loaded = self._loaded or self._load()
         import torch
 
         with torch.inference_mode():
             rows = [
-                self._network(torch.tensor([self._tokenizer.encode(text).ids])).last_hidden_state[0].mean(0)
+                network(torch.tensor([tokenizer.encode(text).ids])).last_hidden_state[0].mean(0)
                 for text in texts
             ]
-        width: int = self._network.config.hidden_size
+        width: int = network.config.hidden_size
         found = np.stack([row.numpy() for row in rows]) if rows else np.zeros((0, width), np.float32)
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
-    def _load(self) -> None:
-        # Seconds of imports, which only those pay who ask for meaning. Neither package has types.
-        tokenizers: Any = importlib.import_module("tokenizers")
-        import transformers
+    def _load(self) -> tuple[Any, Any]:
+        tokenizers: Any = importlib.import_module("tokenizers")  # it has no types
+        import transformers  # seconds, which only those wait who ask for meaning
 
         weights = self.folder / "model.safetensors"
         try:
@@ -117,11 +114,9 @@ class SentenceEncoder:
             tokenizer: Any = tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json"))
             tokenizer.enable_truncation(int(limits["max_seq_length"]))
             tokenizer.no_padding()
-            network: Any = getattr(transformers, _FAMILIES[family])
-            self._network = network.from_pretrained(
-                self.folder, local_files_only=True, use_safetensors=True
-            ).eval()
-            self._tokenizer = tokenizer
+            kind: Any = getattr(transformers, _FAMILIES[family])
+            network = kind.from_pretrained(self.folder, local_files_only=True, use_safetensors=True)
+            return network.eval(), tokenizer
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise IntegrityError(f"{self.folder}: no sentence model ({reason}); {self.advice}") from error

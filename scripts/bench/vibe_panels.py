@@ -5,14 +5,14 @@
 The starter draws panels of one character whose prompts ask for ink or colour, long hair or other, a smile or
 another face, each by the toss of a coin; everything else is at random. A reader likes what is drawn in ink,
 with long hair and smiling; what is really in a panel is read by the judge (`scripts/starter/judge`), which
-knows nothing of prompts. The reader labels twenty panels, ten of either kind; the memory scores the others,
-with the encoder and the threshold that a run has by default.
+knows nothing of prompts. The reader labels twenty panels, ten of either kind (likes: at most half of those
+there are); the memory scores the others, with the encoder and the threshold that a run has by default.
 
 Printed, as means over many choices of the twenty ± their standard deviation: the share of panels that match
 the taste, of all and of those that are accepted; AUC; and what a run makes of it, where a refused panel is
 drawn again at most three times and the best try is kept: the share that matches and the pictures drawn a
-panel. Then the same for tastes of a single one of the three, which say what the encoder sees, and for labels
-as they come instead of ten and ten. Last line: JSON.
+panel. Then the same with `--vibe_settings quality`, for labels as they come instead of ten and ten, and for
+tastes of a single one of the three, which say what the encoder sees. Last line: JSON.
 
 Panels stay in the library, so that the same weights draw only once.
 """
@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ from model.execution.progress import Reporter
 from model.memory.library import Library
 from model.memory.vibe.opinions import gather, unit
 from model.memory.vibe.scorer import Scorer
-from model.memory.vibe.settings import VibeSettings
+from model.memory.vibe.settings import PRESETS, VibeSettings
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from model.resident import Resident
@@ -61,6 +61,8 @@ SIDE = 256
 WISHES = ("ink", "long hair", "smiling")
 SHOTS = ("wide", "medium", "close-up")
 TASTES = {"all three": (0, 1, 2), "ink": (0,), "long hair": (1,), "smiling": (2,)}
+# How the reader labels, and the settings of the run; the last two are for comparison.
+WAYS = (("even", True, "default"), ("even", True, "quality"), ("as they come", False, "default"))
 GAIN = 1.5  # the share of matching panels is to rise by half
 
 
@@ -127,17 +129,23 @@ def labelled(
     """Which panels the reader labels: as many likes as dislikes, or as they come."""
     if not even:
         return rng.choice(len(liked), size=count, replace=False)
-    likes = min(count // 2, int(liked.sum()) - 1)
+    likes = min(count // 2, int(liked.sum()) // 2)  # the other half is to be found
     sides = ((np.flatnonzero(liked), likes), (np.flatnonzero(~liked), count - likes))
     return np.concatenate([rng.choice(side, size=size, replace=False) for side, size in sides])
 
 
 def measure(
-    vectors: NDArray[np.float32], liked: NDArray[np.bool_], labels: int, *, even: bool, trials: int, seed: int
+    vectors: NDArray[np.float32],
+    liked: NDArray[np.bool_],
+    settings: VibeSettings,
+    labels: int,
+    *,
+    even: bool,
+    trials: int,
+    seed: int,
 ) -> Taste:
     """One taste: label, fit, score the rest; `trials` times."""
     rng = np.random.default_rng(seed)
-    settings = VibeSettings()
     rows: list[tuple[float, ...]] = []
     while len(rows) < trials:
         chosen = labelled(liked, labels, rng, even=even)
@@ -201,26 +209,24 @@ def main() -> int:
         for name, rate, told in zip(WISHES, wishes.mean(0), wanted.mean(0), strict=True)
     )
     print(f"{len(pictures)} panels, {time.perf_counter() - started:.0f} s; the judge reads: {rates}")
-    print("taste       labels    match: all  accepted       gain  yes   auc    kept  pictures a panel")
+    print("taste       labels        settings  match: all  accepted       gain  yes   auc    kept  pictures")
     found: dict[str, dict[str, float]] = {}
     for name, parts in TASTES.items():
-        liked = wishes[:, parts].all(axis=1)
-        for even in (True, False):
-            if liked.sum() < 2 or (~liked).sum() < flags.labels:
+        liked = np.asarray(wishes[:, parts].all(axis=1), bool)
+        for how, even, chosen in WAYS:
+            if liked.sum() < 4 or (~liked).sum() < flags.labels:
                 print(f"{name}: only {int(liked.sum())} panels match; nothing can be said")
                 continue
-            row = measure(vectors, liked, flags.labels, even=even, trials=flags.trials, seed=flags.seed)
-            how = "even" if even else "as they come"
-            found[f"{name}, {how}"] = {
-                **{key: getattr(row, key) for key in Taste.__dataclass_fields__}, "gain": round(row.gain, 3)
-            }  # fmt: skip
+            rule = PRESETS.get(chosen, VibeSettings())
+            row = measure(vectors, liked, rule, flags.labels, even=even, trials=flags.trials, seed=flags.seed)
+            found[f"{name}, {how}, {chosen}"] = {**asdict(row), "gain": round(row.gain, 3)}
             print(
-                f"{name:10}  {how:12}  {row.base:.3f}  {row.accepted_match:.3f} ± {row.accepted_match_sd:.3f}"
-                f"  {row.gain:.2f}  {row.accepted:.2f}  {row.auc:.3f}  {row.kept_match:.3f}"
-                f"  {row.generations:.2f}"
+                f"{name:10}  {how:12}  {chosen:8}  {row.base:.3f}  "
+                f"{row.accepted_match:.3f} ± {row.accepted_match_sd:.3f}  {row.gain:.2f}  "
+                f"{row.accepted:.2f}  {row.auc:.3f}  {row.kept_match:.3f}  {row.generations:.2f}"
             )
     if flags.sheet:
-        _sheet(flags, pictures, vectors, wishes.all(axis=1))
+        _sheet(flags, pictures, vectors, np.asarray(wishes.all(axis=1), bool))
     print(json.dumps({"panels": len(pictures), "expected_gain": GAIN, "tastes": found}))
     return 0
 
