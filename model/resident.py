@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     from model.vision.segment import Segmenter
     from quantization.plans import Plan as MemoryPlan
 
+_BORROWED = (
+    "{} brings no CLIP: the starter's compares pictures, which knows drawn figures only; "
+    "a better one: python run.py download clip"
+)
+_UNSEEN = (
+    "{} brings no detector: nobody looks for the characters in its panels; "
+    "one that does: python run.py download grounding-dino sam"
+)
 # As the encoder looks for them.
 _CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
 
@@ -87,6 +95,8 @@ def checkpoint_of(
         found = open_checkpoint() if place is None else open_checkpoint(place)
     else:
         found = open_published(VARIANTS[settings.variant], place, hashed=hashed, say=say)
+        if place is not None:
+            found = replace(found, name=settings.model)
     if settings.gguf:
         found = with_gguf(found, Path(settings.gguf))
     return with_adapters(found, settings.adapters)
@@ -152,6 +162,8 @@ class Resident:
             from model.vision.clip import ImageEncoder
 
             folder = self._clip
+            if folder.parent == STARTER and self.checkpoint.folder != STARTER:
+                self._reporter.say(_BORROWED.format(self.checkpoint.name))
             brings_words = folder.parent if (folder.parent / "tokenizer").is_dir() else folder
             return ImageEncoder(folder, tokenizer=brings_words / "tokenizer")
 
@@ -187,6 +199,8 @@ class Resident:
         """What finds characters; None when the settings say none, or the checkpoint brings none."""
         source = self._eye("detector")
         if source is None:
+            if self._settings.detector == "auto" and not self.checkpoint.manifest:
+                self._reporter.say(_UNSEEN.format(self.checkpoint.name))
             return None
         with self._reporter.timed("load"):
             from model.vision.detect import open_detector

@@ -95,8 +95,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 def stored_as(files: tuple[Path, ...]) -> dict[str, Any]:
     """How diffusers and transformers are to be told which of a folder's files were found."""
     name = files[0].name if files else ""
-    half = next((kind.lstrip(".") for kind in _KINDS if kind and f"{kind}." in f"{name}."), None)
-    return {"variant": half, "use_safetensors": True}
+    half = re.search(r"\.(fp16|bf16)[.-]", name)
+    return {"variant": half[1] if half else None, "use_safetensors": True}
 
 
 def _shards(index: Path) -> tuple[Path, ...]:

@@ -58,7 +58,7 @@ def load_redux(checkpoint: Checkpoint, *, dtype: torch.dtype) -> Redux:
     eye: Any = SiglipVisionModel.from_pretrained(
         folder, dtype=dtype, local_files_only=True, **stored_as(weight_files(folder))
     )
-    embedder = _read_embedder(source).to(dtype)
+    embedder = _read_embedder(source, dtype)
     if embedder.config.redux_dim != eye.config.hidden_size:
         raise IntegrityError(
             f"{source}: takes vectors of {embedder.config.redux_dim}, the image encoder in {folder} gives "
@@ -70,16 +70,18 @@ def load_redux(checkpoint: Checkpoint, *, dtype: torch.dtype) -> Redux:
     return Redux(eye, embedder, processor)
 
 
-def _read_embedder(source: Path) -> Any:
+def _read_embedder(source: Path, dtype: torch.dtype) -> Any:
     """A folder in diffusers' layout, or Black Forest Labs' one file, which holds the same names."""
     if source.is_dir():
-        return ReduxImageEncoder.from_pretrained(source, local_files_only=True, use_safetensors=True)
-    state = load_file(source)
+        return ReduxImageEncoder.from_pretrained(
+            source, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+        )
+    state = {name: value.to(dtype) for name, value in load_file(source).items()}
     try:
         embedder = ReduxImageEncoder(
             redux_dim=state["redux_up.weight"].shape[1], txt_in_features=state["redux_down.weight"].shape[0]
         )
-        embedder.load_state_dict(state)
+        embedder.load_state_dict(state, assign=True)
     except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise IntegrityError(f"{source}: not Redux ({reason}); fetch it again") from error

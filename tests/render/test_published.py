@@ -20,7 +20,7 @@ from model.render import digests as digests_module
 from model.render.digests import digests
 from model.render.flux_names import to_diffusers
 from model.render.flux_parts import read_transformer
-from model.render.places import hub_cache, weight_files
+from model.render.places import hub_cache, stored_as, weight_files
 from model.render.published import is_here, open_published, place_of, recognise
 from model.render.variants import VARIANTS
 from model.render.weights import with_adapters
@@ -74,6 +74,7 @@ def test_a_name_a_hub_name_and_a_folder_open_the_same_weights(cached: Path) -> N
     opened = [checkpoint_of(settle(model=model)) for model in said]
     assert {one.fingerprint for one in opened} == {opened[0].fingerprint}
     assert {one.variant.name for one in opened} == {"flux-dev"}
+    assert [one.name for one in opened] == ["flux-dev", *said[1:]]
     assert opened[0].cell == 16
     assert opened[0].words is None
     assert all(side % 32 == 0 for shape in opened[0].shapes for side in shape)
@@ -116,6 +117,26 @@ def test_a_folder_without_weights_and_a_lost_shard_are_missing(own: Path) -> Non
     (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(WeightsMissing, match="a pickle can run any code"):
         open_published(DEV)
+
+
+@pytest.mark.parametrize(
+    ("names", "half"),
+    [
+        (["model.safetensors"], None),
+        (["model.fp16.safetensors"], "fp16"),
+        (["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], None),
+        (["model.fp16-00001-of-00002.safetensors", "model.fp16-00002-of-00002.safetensors"], "fp16"),
+        (["model-00001-of-00002.fp16.safetensors", "model-00002-of-00002.fp16.safetensors"], "fp16"),
+    ],
+)
+def test_halves_and_shards_are_found_and_named(tmp_path: Path, names: list[str], half: str | None) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    if len(names) > 1:
+        index = f"model.safetensors.index.{half}.json" if half else "model.safetensors.index.json"
+        (tmp_path / index).write_text(json.dumps({"weight_map": dict(enumerate(names))}))
+    assert [path.name for path in weight_files(tmp_path)] == names
+    assert stored_as(weight_files(tmp_path))["variant"] == half
 
 
 # --- what
@@ -413,3 +434,5 @@ def test_one_file_of_redux_and_of_the_vae_serve_as_well(own: Path) -> None:
 
     loaded = load_redux(open_published(DEV, hashed=False), dtype=torch.float32)
     assert torch.equal(loaded.embedder.redux_up.weight, state["redux_up.weight"])
+    half = load_redux(open_published(DEV, hashed=False), dtype=torch.bfloat16)
+    assert {one.dtype for one in (*half.eye.parameters(), *half.embedder.parameters())} == {torch.bfloat16}
