@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from model import cli
-from model.commands import quantize
+from model.commands import export, quantize
 from model.config import resolve
 from model.keeping import book_of
 from model.memory.books import bind_book
@@ -411,6 +411,14 @@ def _panels(
     assert PANELS[words[1]] in capsys.readouterr().out
 
 
+def _export(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words are understood; tests/test_reprinting.py and tests/page/test_outputs.py run every form."""
+    flags = export.parser().parse_args(words[1:])
+    assert flags.run == Path("outputs/first-light")
+
+
 PANELS = {
     "list": "4f1c4f1c4f1c",
     "similar": "070707070707",
@@ -422,7 +430,13 @@ PANELS = {
     "export": "2 panels",
     "import": "0 panels added, 2 known already",
 }
-REMEMBERING = {"panels": _panels, "vibe": _vibe, "characters": _characters, "chronicle": _chronicle}
+REMEMBERING = {
+    "panels": _panels,
+    "vibe": _vibe,
+    "characters": _characters,
+    "chronicle": _chronicle,
+    "export": _export,
+}
 
 
 def _help_of(

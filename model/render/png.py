@@ -29,13 +29,14 @@ def with_facts_of(picture: Image.Image, drawn: bytes) -> bytes:
         for name, text in source.info.items():
             if isinstance(name, str) and isinstance(text, str):
                 info.add_itxt(name, text)
-    return encode(picture, info)
+    # Enlarged pictures have sixteen times the pixels: half the time is worth a tenth more bytes.
+    return encode(picture, info, level=3)
 
 
-def encode(picture: Image.Image, info: PngInfo | None = None) -> bytes:
-    """PNG bytes of an RGB picture."""
+def encode(picture: Image.Image, info: PngInfo | None = None, *, level: int = 6) -> bytes:
+    """PNG bytes of an RGB picture. `level`: of zlib, 1 (fast) to 9 (small)."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", pnginfo=info, compress_level=6)
+    picture.save(buffer, format="PNG", pnginfo=info, compress_level=level)
     return buffer.getvalue()
 
 
