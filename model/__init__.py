@@ -11,6 +11,7 @@
 Rooms know nothing of each other; they meet in the modules of this folder.
 """
 
+import importlib
 from typing import Any
 
 __version__ = "0.1.0"
@@ -29,9 +30,8 @@ CLASSIC = (
 def __getattr__(name: str) -> Any:
     if name not in CLASSIC:
         raise AttributeError(f"module 'model' has no attribute '{name}'")
-    from model import classic
-
-    return getattr(classic, name)
+    # By name: as an import statement it would make the whole run a part of whatever imports `model`.
+    return getattr(importlib.import_module("model.classic"), name)
 
 
 def __dir__() -> list[str]:
