@@ -98,7 +98,7 @@ class Standing:
 
 def state_of(standings: Iterable[Standing]) -> State:
     """Of several sources together."""
-    states = {one.state for one in standings}
+    states: set[State] = {one.state for one in standings}
     if "damaged" in states:
         return "damaged"
     return states.pop() if len(states) == 1 else "partial"

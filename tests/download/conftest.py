@@ -21,7 +21,6 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
 
-COMMIT = "c0ffee" + "0" * 34
 LARGE = (".safetensors", ".gguf", ".pth")
 
 
@@ -62,6 +61,7 @@ class FakeHub:
     )  # token → repositories whose licence it accepted
     faults: list[Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    commit: str = "c0ffee" + "0" * 34
     endpoint: str = ""
     cdn: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -158,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         gated = "auto" if repository in self.hub.gated else False
         return {
             "id": repository,
-            "sha": COMMIT,
+            "sha": self.hub.commit,
             "private": False,
             "gated": gated,
             "siblings": siblings,
@@ -181,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         if data is None:
             self._refuse(404, "EntryNotFound")
             return
-        facts = {"X-Repo-Commit": COMMIT, "ETag": f'"{_digest(path, data)}"'}
+        facts = {"X-Repo-Commit": self.hub.commit, "ETag": f'"{_digest(path, data)}"'}
         if not _is_large(path):
             self._bytes(repository, path, facts)
             return

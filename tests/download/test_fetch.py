@@ -325,12 +325,10 @@ def test_without_links_the_files_themselves_lie_in_the_snapshot(
     assert desk.is_right(desk.fetch())
 
 
-def test_a_new_commit_brings_only_what_changed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, make_tensors: Callable[[int, int], bytes]
-) -> None:
+def test_a_new_commit_brings_only_what_changed(desk: Desk, make_tensors: Callable[[int, int], bytes]) -> None:
     first = desk.fetch()
     desk.hub.repositories["studio/comic"][VAE] = make_tensors(9, 100)
-    monkeypatch.setitem(type(desk.hub).__init__.__globals__, "COMMIT", "beef" + "1" * 36)
+    desk.hub.commit = "beef" + "1" * 36
     second = desk.fetch()
     assert second.folder != first.folder
     assert desk.is_right(second)
