@@ -16,7 +16,8 @@ from quantization.sizes import FULL, ModelSizes, Part
 
 GB = 10**9
 TILE = 512  # pixels of a side that a tiling VAE decodes at once
-_SCRATCH = 64 * 2**20  # bytes that unpacking one matrix needs beside its buffer
+# Bytes that unpacking needs beside the buffer: piece by piece on a CPU, nearly whole matrices elsewhere.
+_SCRATCH_CPU, _SCRATCH = 4 * 2**20, 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,8 @@ def predict(
     unified = machine.kind != "cuda"
     work = _alive(model, canvas, number)
     if level != FULL:
-        work += number * model.denoiser.leaf + min(_SCRATCH, 4 * number * model.denoiser.leaf)
+        scratch = _SCRATCH_CPU if machine.kind == "cpu" else min(_SCRATCH, 8 * model.denoiser.leaf)
+        work += number * model.denoiser.leaf + scratch
     vae = _vae(model, number)
     pixels = canvas.width * canvas.height * canvas.batch
     if tiling:  # and picture by picture

@@ -175,7 +175,9 @@ def _stream(plan: Plan, networks: Networks, device: str) -> None:
         if plan.offload == "sequential":
             from accelerate import cpu_offload
 
-            cpu_offload(network, execution_device=torch.device(device), offload_buffers=True)
+            # Packed weights are buffers. Those of the encoders are no part of their files, and have to stay.
+            packed = network is networks.denoiser
+            cpu_offload(network, execution_device=torch.device(device), offload_buffers=packed)
         else:
             from diffusers.hooks import apply_group_offloading
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from model.geometry import Box
 from model.render.flux import FluxRenderer
 from model.render.offload import FALLS, PlannedRenderer
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.weights import open_checkpoint
+from model.render.weights import Checkpoint, open_checkpoint
 from quantization.plans import GB, Canvas, Machine, Plan, predict
 from quantization.sizes import FULL, MODELS
 
@@ -26,8 +28,7 @@ def plan(*, level: str = FULL, free: int = 4 * GB, **choices: Any) -> Plan:
     return predict(MODELS["starter"], machine, CANVAS, level=level, **choices)
 
 
-def request(prompt: str) -> PanelRequest:
-    checkpoint = open_checkpoint()
+def request(checkpoint: Checkpoint, prompt: str) -> PanelRequest:
     return PanelRequest(
         weights=checkpoint.fingerprint,
         width=checkpoint.shapes[0][0],
@@ -44,33 +45,78 @@ def no_reference(sha256: str) -> bytes:
     raise AssertionError(sha256)
 
 
-def test_a_tight_plan_draws_the_same_pictures_with_less_in_memory() -> None:
-    requests = [request("colour comic, beach")], [request("colour comic, forest")]
-    plain = FluxRenderer(open_checkpoint(), load_reference=no_reference)
-    wanted = [plain.draw(batch)[0].tobytes() for batch in requests]
-    tight = plan(level="Q8_0", free=100_000_000)
+@pytest.fixture(scope="module")
+def checkpoint(tiny: Path) -> Checkpoint:
+    return open_checkpoint(tiny)
+
+
+@pytest.fixture(scope="module")
+def requests(checkpoint: Checkpoint) -> tuple[PanelRequest, PanelRequest]:
+    return request(checkpoint, "colour comic, beach"), request(checkpoint, "colour comic, forest")
+
+
+@pytest.fixture(scope="module")
+def wanted(checkpoint: Checkpoint, requests: tuple[PanelRequest, ...]) -> list[bytes]:
+    """What is drawn when everything stays in memory, unpacked."""
+    plain = FluxRenderer(checkpoint, load_reference=no_reference)
+    return [plain.draw([one])[0].tobytes() for one in requests]
+
+
+def size(network: Any) -> int:
+    return sum(values.numel() for values in network.parameters())
+
+
+def kinds(network: Any) -> set[str]:
+    return {type(module).__name__ for module in network.modules()}
+
+
+def test_a_tight_plan_draws_the_same_pictures_with_less_in_memory(
+    checkpoint: Checkpoint, requests: tuple[PanelRequest, ...], wanted: list[bytes]
+) -> None:
+    tight = replace(plan(level="Q8_0", free=100_000_000), hot=0)
     assert not tight.stays
-    assert tight.packed
-    renderer = FluxRenderer(open_checkpoint(), load_reference=no_reference, plan=tight)
-    weights = [values.numel() for values in renderer.parts.t5.parameters()]
-    for batch, pixels in zip(requests, wanted, strict=True):
-        assert renderer.draw(batch)[0].tobytes() == pixels
-        assert sum(values.numel() for values in renderer.parts.t5.parameters()) == 0  # let go of
+    renderer = FluxRenderer(checkpoint, load_reference=no_reference, plan=tight)
+    before = size(renderer.parts.t5)
+    for one, pixels in zip(requests, wanted, strict=True):
+        assert renderer.draw([one])[0].tobytes() == pixels
+        assert size(renderer.parts.t5) == 0  # let go of
     renderer.parts.t5(torch.ones(1, 3, dtype=torch.long))
-    assert [values.numel() for values in renderer.parts.t5.parameters()] == weights
-    held = sum(v.numel() * v.element_size() for v in renderer.parts.transformer.buffers())
-    assert held < 25_000_000  # of 72 MB that it takes unpacked
+    assert size(renderer.parts.t5) == before
+    assert "PackedLinear" in kinds(renderer.parts.transformer)
+    assert "GGUFLinear" not in kinds(renderer.parts.transformer)
 
 
-def test_where_there_is_room_encoders_stay_and_every_layer_is_unpacked() -> None:
+def test_where_there_is_room_encoders_stay_and_every_layer_is_unpacked(
+    checkpoint: Checkpoint, requests: tuple[PanelRequest, ...], wanted: list[bytes]
+) -> None:
     ample = plan(level="Q8_0")
     assert ample.stays
-    renderer = FluxRenderer(open_checkpoint(), load_reference=no_reference, plan=ample)
-    renderer.draw([request("colour comic, beach")])
-    assert sum(values.numel() for values in renderer.parts.t5.parameters()) > 0
-    kinds = {type(module).__name__ for module in renderer.parts.transformer.modules()}
-    assert "PackedLinear" not in kinds
-    assert "GGUFLinear" not in kinds
+    renderer = FluxRenderer(checkpoint, load_reference=no_reference, plan=ample)
+    assert renderer.draw([requests[0]])[0].tobytes() == wanted[0]
+    assert size(renderer.parts.t5) > 0
+    assert not kinds(renderer.parts.transformer) & {"PackedLinear", "GGUFLinear"}
+
+
+@pytest.mark.parametrize("level", [FULL, "Q8_0"])
+@pytest.mark.parametrize("offload", ["model", "group", "sequential"])
+def test_offloading_changes_no_pixel(
+    offload: str, level: str, checkpoint: Checkpoint, requests: tuple[PanelRequest, ...], wanted: list[bytes]
+) -> None:
+    """On a CPU nothing is gained by it, but the same hooks run."""
+    chosen = replace(plan(level=level), offload=offload, stays=False, hot=0)
+    renderer = FluxRenderer(checkpoint, load_reference=no_reference, plan=chosen)
+    assert [renderer.draw([one])[0].tobytes() for one in requests] == wanted
+
+
+def test_tiles_are_smaller_than_the_picture(
+    checkpoint: Checkpoint, requests: tuple[PanelRequest, ...]
+) -> None:
+    renderer = FluxRenderer(checkpoint, load_reference=no_reference, plan=plan(tiling=True))
+    vae = renderer.parts.vae
+    assert vae.use_tiling
+    assert vae.use_slicing
+    assert vae.tile_sample_min_size <= 512
+    assert renderer.draw([requests[0], requests[0]])[0].size == (requests[0].width, requests[0].height)
 
 
 class Full:
@@ -101,7 +147,9 @@ def test_out_of_memory_falls_to_the_next_smaller_plan_and_says_so(most: int, fel
     said: list[str] = []
     steps: list[tuple[int, int]] = []
     renderer = PlannedRenderer(plans(8, 4, 2, 1), lambda plan: Full(most), said.append)
-    pictures = renderer.draw([request("beach")] * 8, on_step=lambda *step: steps.append(step))
+    pictures = renderer.draw(
+        [request(open_checkpoint(), "beach")] * 8, on_step=lambda *step: steps.append(step)
+    )
     assert len(pictures) == 8
     assert renderer.plan.batch == min(8, most)
     assert len(said) == fell
@@ -113,11 +161,11 @@ def test_out_of_memory_falls_to_the_next_smaller_plan_and_says_so(most: int, fel
 def test_two_falls_are_enough_and_the_last_plan_is_the_end() -> None:
     renderer = PlannedRenderer(plans(8, 4, 2, 1), lambda plan: Full(1), lambda line: None)
     with pytest.raises(OutOfMemory):
-        renderer.draw([request("beach")] * 8)
+        renderer.draw([request(open_checkpoint(), "beach")] * 8)
     assert len(renderer.given_up) == FALLS
     alone = PlannedRenderer(plans(8), lambda plan: Full(1), lambda line: None)
     with pytest.raises(OutOfMemory):
-        alone.draw([request("beach")] * 8)
+        alone.draw([request(open_checkpoint(), "beach")] * 8)
     assert not alone.given_up
 
 
