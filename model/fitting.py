@@ -144,7 +144,9 @@ def settled(
 
 def _choice(model: ModelSizes, here: Mapping[str, Path], checkpoint: Checkpoint) -> tuple[str, ...]:
     """What can be loaded: the levels that are here, and the whole weights where there are such."""
-    whole = () if own_file(checkpoint) is not None else (FULL,)
+    part = checkpoint.part("transformer")
+    hollow = part.is_dir() and not any(part.glob("*.safetensors"))
+    whole = () if hollow or own_file(checkpoint) is not None else (FULL,)
     return (*whole, *(level for level in LEVELS if level in here)) or (FULL, *model.levels)
 
 

@@ -89,24 +89,37 @@ def checkpoint_of(
     Raises:
         WeightsMissing, IntegrityError: see `open_checkpoint` and `open_published`.
     """
-    named = variant_named(settings.model) is not None
-    place = None if named else place_of(settings.model)
     if settings.variant == "starter":
+        place = _place_of(settings)
         found = open_checkpoint() if place is None else open_checkpoint(place)
+        if settings.gguf:
+            found = with_gguf(found, Path(settings.gguf))
     else:
-        found = open_published(VARIANTS[settings.variant], place, hashed=hashed, say=say)
-        if place is not None:
-            found = replace(found, name=settings.model)
-    if settings.gguf:
-        found = with_gguf(found, Path(settings.gguf))
+        instead = {"transformer": Path(settings.gguf)} if settings.gguf else {}
+        found = _published(settings, instead=instead, hashed=hashed, say=say)
     return with_adapters(found, settings.adapters)
+
+
+def _place_of(settings: Settings) -> Path | None:
+    """The folder or file that the settings name; None: a name of the table."""
+    return None if variant_named(settings.model) is not None else place_of(settings.model)
+
+
+def _published(settings: Settings, **how: Any) -> Checkpoint:
+    """A checkpoint without our manifest, under the name that was typed."""
+    place = _place_of(settings)
+    found = open_published(VARIANTS[settings.variant], place, **how)
+    return found if place is None else replace(found, name=settings.model)
 
 
 def fit(settings: Settings, say: Callable[[str], None]) -> Settings:
     """The settings with `--gguf` resolved to a file, or to nothing; says what this machine could take."""
     if not settings.gguf:
         return settings
-    return settled(settings, checkpoint_of(replace(settings, gguf=""), hashed=False), say)
+    if settings.variant == "starter":
+        return settled(settings, checkpoint_of(replace(settings, gguf="")), say)
+    # Where a level was fetched, the whole weights were not.
+    return settled(settings, _published(settings, without=("transformer",), hashed=False), say)
 
 
 def outline_of(settings: Settings) -> Checkpoint:

@@ -8,7 +8,7 @@ never; nothing is fetched. Knows nothing of torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ def open_published(
     place: Path | None = None,
     *,
     instead: Mapping[str, Path] | None = None,
+    without: Collection[str] = (),
     hashed: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> Checkpoint:
@@ -95,6 +96,7 @@ def open_published(
     Args:
         place: a folder or file that holds it, or some of it; what is not there is taken from the hub's cache.
         instead: files or folders that take the place of parts, by their names, such as a GGUF transformer.
+        without: parts whose weights may be missing, because others will take their place.
         hashed: its files are read for the fingerprint; not needed to plan.
         say: told before gigabytes are read.
     Raises:
@@ -106,11 +108,11 @@ def open_published(
     found = {part.name: find_part(part, beside) for part in row.parts}
     replaced = dict(instead or {})
     if single is not None:
-        replaced["transformer" if row.family == "flux" else _WHOLE] = single
+        replaced.setdefault("transformer" if row.family == "flux" else _WHOLE, single)
     config = (found.get("transformer") or Path()) / "config.json"
     if "transformer" in replaced and config.is_file():
         replaced["transformer_config"] = config
-    inside = _IN_SINGLE_FILE if _WHOLE in replaced else ()
+    inside = (*without, *(_IN_SINGLE_FILE if _WHOLE in replaced else ()))
     for part in row.parts:
         path = replaced.get(part.name, found[part.name])
         try:
@@ -175,6 +177,7 @@ def _missing(part: Part, row: Variant, place: Path | None) -> WeightsMissing:
     return WeightsMissing(
         f"{row.name}: {part.name} ({part.repository}: {part.path}) is {where}; "
         f"fetch it: python run.py download {row.name}"
+        + (", or name a quantized one with --gguf" if part.name == "transformer" else "")
     )
 
 

@@ -24,7 +24,7 @@ from model.render.places import hub_cache, stored_as, weight_files
 from model.render.published import is_here, open_published, place_of, recognise
 from model.render.variants import VARIANTS
 from model.render.weights import with_adapters
-from model.resident import checkpoint_of, settle
+from model.resident import checkpoint_of, fit, settle
 from scripts.starter.export import write_gguf
 from tests.render.flux_checkpoints import REPOSITORIES, bfl, in_cache, new_transformer
 
@@ -302,6 +302,25 @@ def test_a_single_file_takes_the_transformers_place(cached: Path, tmp_path: Path
     error = 0.02 if kind.endswith("gguf") else 0.0  # of Q8_0, relative to the largest
     for name, value in state.items():
         assert (found[name] - value).abs().max() <= error * value.abs().max(), name
+
+
+def test_levels_that_were_fetched_without_the_whole_weights_are_drawn_with(own: Path) -> None:
+    """What `run.py download flux-dev --gguf Q8_0` leaves: configs, and a file of another repository."""
+    folder = in_cache(own, REPOSITORIES["flux-dev"]) / "transformer"
+    for path in [*folder.glob("*.safetensors"), *folder.glob("*.index.json")]:
+        path.unlink()
+    file = in_cache(own, "city96/FLUX.1-dev-gguf") / "flux1-dev-Q8_0.gguf"
+    torch.manual_seed(1)
+    write_gguf(bfl(new_transformer(guidance_embeds=True).state_dict()), file)
+    with pytest.raises(WeightsMissing, match=r"or name a quantized one with --gguf"):
+        checkpoint_of(settle(model="flux"))
+    said: list[str] = []
+    for asked in ("Q8_0", "auto", str(file)):
+        settings = fit(settle(model="flux-dev", gguf=asked, device="cpu"), said.append)
+        assert Path(settings.gguf) == file, said
+    checkpoint = checkpoint_of(settings)
+    assert f"transformer/{file.name}" in checkpoint.files
+    assert len(read_transformer(checkpoint, dtype=torch.float32).transformer_blocks) == 1
 
 
 def test_a_packed_transformer_computes_what_an_unpacked_one_does(cached: Path, tmp_path: Path) -> None:
