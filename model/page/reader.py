@@ -13,11 +13,16 @@ from pathlib import Path
 from model.page.emphasis import plain
 from model.page.values import Book, PageArt
 
+# Drawn, not written: no typeface has these signs everywhere.
+_SIGN = (
+    '<svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" aria-hidden="true">'
+    '<path d="{}"/></svg>'
+)
 _BUTTONS = (
-    ("left", "&#8592;", "Left (left arrow)"),
-    ("right", "&#8594;", "Right (right arrow)"),
-    ("double", "&#9707;", "Two pages side by side (d)"),
-    ("zoom", "&#128269;&#65038;", "Zoom (z, + and -)"),
+    ("left", _SIGN.format("M14 8H2M7 3L2 8l5 5"), "Left (left arrow)"),
+    ("right", _SIGN.format("M2 8h12M9 3l5 5-5 5"), "Right (right arrow)"),
+    ("double", _SIGN.format("M1.5 2.5h6v11h-6zM8.5 2.5h6v11h-6z"), "Two pages side by side (d)"),
+    ("zoom", _SIGN.format("M11 6.5a4.5 4.5 0 1 0-9 0a4.5 4.5 0 1 0 9 0zM10 10l4.5 4.5"), "Zoom (z, + and -)"),
 )
 
 
