@@ -72,9 +72,10 @@ class RegionalAttention(nn.Module):
         temb: Tensor | None = None,
         regional: Regional | None = None,
     ) -> Tensor:
-        text, pictures = encoder_hidden_states, None
         if isinstance(encoder_hidden_states, tuple):
             text, pictures = encoder_hidden_states
+        else:
+            text, pictures = encoder_hidden_states, None
         if text is None or regional is None:  # self-attention, which is not regional
             return self.plain(attn, hidden_states, text, attention_mask, temb)
         cells = hidden_states.shape[1]

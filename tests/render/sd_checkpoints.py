@@ -208,6 +208,7 @@ def unet_of(*, wide: bool) -> UNet2DConditionModel:
     kinds: dict[str, Any] = {
         "down_block_types": ("CrossAttnDownBlock2D",) * 2,
         "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+        "attention_head_dim": (2, 4) if wide else 2,
     }
     if wide:
         kinds |= {
@@ -222,7 +223,6 @@ def unet_of(*, wide: bool) -> UNet2DConditionModel:
         sample_size=8,
         block_out_channels=(16, 32),
         layers_per_block=1,
-        attention_head_dim=(2, 4) if wide else 2,
         norm_num_groups=4,
         cross_attention_dim=WIDTH * (2 if wide else 1),
     )
@@ -303,7 +303,8 @@ def _adapter(unet: UNet2DConditionModel, *, plus: bool) -> dict[str, Tensor]:
     state = _resampler(width) if plus else _projection(width)
     layers = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
     for index, name in enumerate(layers):
-        inner = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
+        layer: Any = unet.get_submodule(name.removesuffix(".processor"))
+        inner = layer.to_k.out_features
         state[f"ip_adapter.{2 * index + 1}.to_k_ip.weight"] = torch.randn(inner, width) * 0.2
         state[f"ip_adapter.{2 * index + 1}.to_v_ip.weight"] = torch.randn(inner, width) * 0.5
     return state
