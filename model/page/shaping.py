@@ -4,6 +4,9 @@ In: a font file's bytes. Out: glyph ids and where they stand, in ems. Kerning, m
 from the font; ligatures are left out, so that each letter can be found again in a PDF.
 """
 
+# pyright: standard, reportAttributeAccessIssue=false
+# (uharfbuzz ships no types)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -241,7 +241,8 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[_Brok
     lines: list[_Broken] = []
     first = 0
     for end, width in ends:
-        text, styles = "", ()
+        text = ""
+        styles: Styles = ()
         for piece in pieces[first:end]:
             if piece.spaced and text:
                 text, styles = text + " ", (*styles, styles[-1])
