@@ -78,6 +78,7 @@ class Fetcher:
 
     Args:
         report: called with a file's name, bytes done and bytes in all.
+        announce: called once a call, before weights come, with the bytes still to come and those free.
         free: bytes that a folder's disk has room for.
     """
 
@@ -87,9 +88,11 @@ class Fetcher:
         hub: Hub,
         *,
         report: Report = lambda _name, _done, _total: None,
+        announce: Callable[[int, int], None] = lambda _needed, _free: None,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._cache, self._hub, self._report, self._free = cache, hub, report, free
+        self._announce = announce
         self._received: dict[str, int] = {}
 
     @functools.cached_property
@@ -159,6 +162,7 @@ class Fetcher:
             for digest, one in missing.items()
         )
         free = self._free(self._cache)
+        self._announce(needed, free)
         if missing and needed + RESERVE > free:
             raise StorageError(
                 f"{self._cache}: {needed / 1e9:.1f} GB are still to come and {free / 1e9:.1f} GB are free; "

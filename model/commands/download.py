@@ -63,7 +63,7 @@ def run(flags: argparse.Namespace) -> int:
     facts: list[dict[str, Any]] = []
     begun = time.monotonic()
     with _Progress() as progress:
-        fetcher = Fetcher(default_cache(), Hub(), report=progress.report)
+        fetcher = Fetcher(default_cache(), Hub(), report=progress.report, announce=progress.announce)
         for one, parts in zip(wanted, sources, strict=True):
             for part in parts:
                 gate = ", gated" if part.gated else ""
@@ -147,6 +147,11 @@ def _list(wanted: Sequence[Set], flags: argparse.Namespace) -> int:
         licences = ", ".join(dict.fromkeys(part["licence"] for part in row["repositories"]))
         gate = "; gated" if any(part["gated"] for part in row["repositories"]) else ""
         lines.append(f"  {row['state']:8} {name:30} {size:>9}  {row['purpose']} ({licences}{gate})")
+        if flags.names:  # whoever names one wants to know more of it
+            for part in row["repositories"]:
+                lines.append(f"    {part['state']:8} {part['page']}, {part['licence']}")
+                lines += [f"      missing  {name}" for name in part["missing"]]
+                lines += [f"      damaged  {name}: {what}" for name, what in part["damaged"].items()]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -192,6 +197,11 @@ class _Progress:
         self._clear()
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+    def announce(self, needed: int, free: int) -> None:
+        """What is still to come."""
+        if needed:
+            self.say(f"{needed / GB:.2f} GB to come, {free / GB:.0f} GB free")
 
     def report(self, name: str, done: int, total: int) -> None:
         """How far a file is."""

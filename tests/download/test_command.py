@@ -57,6 +57,7 @@ def test_a_set_comes_once_and_is_then_here(shelves: Any, tmp_path: Path) -> None
     (facts,) = json.loads(first.stdout)["sets"]
     assert facts["received"] == facts["bytes"] > 0
     assert "licence creativeml-openrail-m" in first.stderr
+    assert "GB to come, " in first.stderr
     assert Path(facts["repositories"][0]["folder"], "unet", "config.json").is_file()
     assert str(tmp_path / "hub") in facts["repositories"][0]["folder"]
     shelves.asked.clear()
@@ -64,6 +65,9 @@ def test_a_set_comes_once_and_is_then_here(shelves: Any, tmp_path: Path) -> None
     assert "here     sd15plus" in listed.stdout
     assert "partial  sd15 " in listed.stdout, "they share all but the adapter"
     assert "missing  flux-dev" in listed.stdout
+    told = run(shelves, tmp_path, "sd15", "--list").stdout
+    assert "here     https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5" in told
+    assert "missing  models/ip-adapter_sd15.safetensors" in told
     offline = run(shelves, tmp_path, "sd15plus", HF_HUB_OFFLINE="1")
     assert offline.returncode == 0
     assert "here, checked" in offline.stderr
