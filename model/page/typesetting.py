@@ -245,10 +245,10 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[_Brok
         styles: Styles = ()
         for piece in pieces[first:end]:
             if piece.spaced and text:
-                text, styles = text + " ", (*styles, styles[-1])
+                text, styles = text + " ", (*styles, *styles[-1:])
             text, styles = text + piece.text, (*styles, *piece.styles)
         if pieces[end - 1].splits:
-            text, styles = text + "-", (*styles, styles[-1])
+            text, styles = text + "-", (*styles, *styles[-1:])
         lines.append((text, styles, width))
         first = end
     return lines
