@@ -187,7 +187,9 @@ def _alive(model: ModelSizes, canvas: Canvas, number: int) -> int:
     tokens = model.tokens(canvas.width, canvas.height, canvas.figures)
     of_one = tokens * model.alive * number
     if model.masked:
-        of_one += tokens * tokens * (1 + number)  # as bools, and as what is added to the scores
+        # As bools it stays; as what is added to the scores it is there while half of the others are.
+        scores = tokens * tokens
+        of_one = scores + max(of_one, of_one // 2 + scores * number)
     return of_one * model.passes * canvas.batch
 
 

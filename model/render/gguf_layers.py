@@ -4,7 +4,7 @@ In: a model that diffusers loaded from a GGUF file. Out: the same model with oth
 memory allows hold their weights unpacked (hot), the others are unpacked into one buffer that all of them
 share. The numbers are those of diffusers' own layers, bit for bit: half precision after every product, as
 there. But theirs go over a whole matrix operation by operation, with fresh memory for each; ours go piece by
-piece, so that a piece stays in the cache, and on a CPU the common types take fewer and plainer operations.
+piece, so that a piece stays in the cache, and on a CPU Q8_0 takes fewer and plainer operations.
 Knows nothing of Flux, of files and of plans.
 """
 
@@ -101,35 +101,13 @@ def _unpack_q8_0(blocks: Tensor, values: Tensor) -> None:
     values.copy_(values.half())
 
 
-def _unpack_q4_0(blocks: Tensor, values: Tensor) -> None:
-    packed = blocks[:, 2:]
-    values[:, :16] = packed & 15
-    values[:, 16:] = packed >> 4
-    values.sub_(8).mul_(_halves(blocks[:, :2]))
-    values.copy_(values.half())
-
-
-def _unpack_q4_k(blocks: Tensor, values: Tensor) -> None:
-    d, dmin = _halves(blocks[:, :4]).unbind(1)
-    low, high, both = blocks[:, 4:8], blocks[:, 8:12], blocks[:, 12:16]
-    scales = torch.cat([low & 63, (both & 15) | ((low >> 2) & 48)], 1)
-    minima = torch.cat([high & 63, (both >> 4) | ((high >> 2) & 48)], 1)
-    scale = (d[:, None] * scales).half().float().view(-1, 4, 2, 1)
-    offset = (dmin[:, None] * minima).half().float().view(-1, 4, 2, 1)
-    packed, into = blocks[:, 16:].view(-1, 4, 32), values.view(-1, 4, 2, 32)
-    into[:, :, 0] = packed & 15
-    into[:, :, 1] = packed >> 4
-    values.copy_(into.mul_(scale).view_as(values).half())
-    values.copy_(into.sub_(offset).view_as(values).half())
-
-
 def _halves(data: Tensor) -> Tensor:
     """Bytes of numbers in half precision, as single ones."""
     return data.contiguous().view(torch.float16).float()
 
 
 # By the number of the type: blocks in, values filled. In float32 a product is exact until it is rounded.
-_PLAIN = {2: _unpack_q4_0, 8: _unpack_q8_0, 12: _unpack_q4_k}
+_PLAIN = {8: _unpack_q8_0}
 
 
 def keep_packed(model: nn.Module, *, hot: int = 0) -> int:

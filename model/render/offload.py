@@ -165,30 +165,34 @@ def keep_to(plan: Plan, networks: Networks, device: str) -> Turns:
 
 
 def _stream(plan: Plan, networks: Networks, device: str) -> None:
-    """Let the parts of a network come and go."""
+    """Let the parts of networks come and go."""
     if plan.offload not in ("group", "sequential"):
         return
-    streamed = [(networks.denoiser, networks.blocks)]
+    streams = plan.offload == "group" and device.startswith("cuda")
     if plan.text != "cpu":
-        streamed += [(network, False) for network in networks.text]
-    for network, blocks in streamed:
-        if plan.offload == "sequential":
-            from accelerate import cpu_offload
+        for network in networks.text:
+            _in_groups(network, device, blocks=False, streams=streams)
+    if plan.offload == "group":
+        _in_groups(networks.denoiser, device, blocks=networks.blocks, streams=streams)
+    else:
+        from accelerate import cpu_offload
 
-            # Packed weights are buffers. Those of the encoders are no part of their files, and have to stay.
-            packed = network is networks.denoiser
-            cpu_offload(network, execution_device=torch.device(device), offload_buffers=packed)
-        else:
-            from diffusers.hooks import apply_group_offloading
+        # diffusers' groups of single layers would not know packed ones, whose weights are buffers; and
+        # accelerate's hooks do not suit T5, which asks its weights where they are.
+        cpu_offload(networks.denoiser, execution_device=torch.device(device), offload_buffers=True)
 
-            apply_group_offloading(
-                network,
-                onload_device=torch.device(device),
-                offload_type="block_level" if blocks else "leaf_level",
-                num_blocks_per_group=1 if blocks else None,
-                use_stream=device.startswith("cuda"),
-                low_cpu_mem_usage=True,
-            )
+
+def _in_groups(network: nn.Module, device: str, *, blocks: bool, streams: bool) -> None:
+    from diffusers.hooks import apply_group_offloading
+
+    apply_group_offloading(
+        network,
+        onload_device=torch.device(device),
+        offload_type="block_level" if blocks else "leaf_level",
+        num_blocks_per_group=1 if blocks else None,
+        use_stream=streams,
+        low_cpu_mem_usage=True,
+    )
 
 
 class Draws(Protocol):

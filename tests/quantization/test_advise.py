@@ -58,8 +58,10 @@ def test_more_memory_never_ends_what_fits(model, machine, canvas, more) -> None:
 
 
 @given(model=models, machine=machines, canvas=canvases)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_saving_saves(model, machine, canvas) -> None:
+    # With room for all, so that encoders stay in every plan and are no difference between them.
+    machine = replace(machine, free=10**15, host=10**15)
     plain = predict(model, machine, canvas)
     assert predict(model, machine, canvas, tiling=True).decode <= plain.decode
     sizes = [
@@ -69,7 +71,7 @@ def test_every_saving_saves(model, machine, canvas) -> None:
     assert sizes == sorted(sizes, reverse=True)
     for level in model.levels:
         packed = predict(model, machine, canvas, level=level)
-        assert packed.denoise < plain.denoise or packed.stays
+        assert packed.denoise < plain.denoise
     larger = replace(canvas, width=canvas.width + 256)
     assert predict(model, machine, larger).peak >= plain.peak
 
