@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import __version__
-from model.config import DEVICES, INJECTIONS, MODELS, QUALITIES, VIBE_SETTINGS, Settings
+from model.config import DEVICES, FIRST_STORY, INJECTIONS, MODELS, QUALITIES, VIBE_SETTINGS, Settings
 from model.errors import AutoStudioError
 from model.quiet import quieten
 
 if TYPE_CHECKING:
     from model.studio import Report
 
-FIRST_STORY = Path(__file__).resolve().parent.parent / "examples" / "first_light.json"
 SCHEDULERS = ("flow_match", "euler", "ddim", "dpm")
 EXIT_CODES = (
     "exit codes: 0 done; 1 some panels failed; 2 the story or a flag is wrong; 3 the machine lacks something"

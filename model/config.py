@@ -11,6 +11,7 @@ from model.errors import ConfigError
 
 Number = TypeVar("Number", int, float)
 
+FIRST_STORY = Path(__file__).resolve().parent.parent / "examples" / "first_light.json"
 QUALITIES = ("fast", "balanced", "high_quality")
 INJECTIONS = ("similar", "diverse")
 DEVICES = ("auto", "cuda", "mps", "cpu")

@@ -111,7 +111,7 @@ class _Drawer:
     """The same panels with whatever transformer."""
 
     def __init__(self, source: Path, device: str, panels: int) -> None:
-        from model.cli import FIRST_STORY
+        from model.config import FIRST_STORY
         from model.render.devices import compute_dtype, pick_device
         from model.render.flux import FluxRenderer
         from model.resident import checkpoint_of, settle

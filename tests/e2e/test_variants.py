@@ -16,11 +16,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from model import cli
+from model.config import FIRST_STORY
 from model.render.weights import STARTER
 from scripts.starter.export import write_gguf
 from tests.render.flux_checkpoints import bfl, new_transformer
 
-STORY = cli.FIRST_STORY
 CAST, PANELS = 3, 7
 FLAGS = (
     "--device", "cpu", "--json", "--num_inference_steps", "2", "--candidates", "1", "--max_retries", "0",
@@ -37,7 +37,7 @@ def desk(flux_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    assert cli.main([str(STORY), *FLAGS, *words]) == 0, capsys.readouterr().err
+    assert cli.main([str(FIRST_STORY), *FLAGS, *words]) == 0, capsys.readouterr().err
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
@@ -106,6 +106,6 @@ def test_layout_needs_no_weights_to_be_whole(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(desk))
-    assert cli.main([str(STORY), "--model", "sdxl", "--json"]) == 3
+    assert cli.main([str(FIRST_STORY), "--model", "sdxl", "--json"]) == 3
     assert "run.py download sdxl" in capsys.readouterr().err
-    assert cli.main(["layout", str(STORY), "--model", "sdxl", "--json"]) == 0
+    assert cli.main(["layout", str(FIRST_STORY), "--model", "sdxl", "--json"]) == 0
