@@ -7,6 +7,7 @@
       drawing     requests                  → pictures, kept by key        (render/, vision/, memory/)
       enlarging   accepted panels           → large ones, kept by key      (render/, memory/)
       binding     pictures and words        → pages, book, run.json        (page/)
+      reprinting  a finished run            → its book in other forms      (page/)
 
 Rooms know nothing of each other; they meet in the modules of this folder.
 """

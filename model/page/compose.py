@@ -61,7 +61,7 @@ def raster(
     sheet: Sheet,
     pictures: Mapping[str, Image.Image],
     faces: Faces,
-    dpi: int,
+    dpi: float,
     layers: Collection[str] = LAYERS,
 ) -> Image.Image:
     """Draw a sheet that is laid out already, or some of its layers, with pictures that are fitted already.
@@ -99,7 +99,7 @@ def draw_layout(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
     return _picture(surface)
 
 
-def fitted_pictures(sheet: Sheet, dpi: int) -> dict[str, Image.Image]:
+def fitted_pictures(sheet: Sheet, dpi: float) -> dict[str, Image.Image]:
     """The sheet's pictures by panel id: RGB, cropped to what frames show, scaled to their pixels at `dpi`."""
     return {
         panel.art.id: _fitted(panel.art.picture, panel.window, panel.frame, dpi)
@@ -108,7 +108,7 @@ def fitted_pictures(sheet: Sheet, dpi: int) -> dict[str, Image.Image]:
     }
 
 
-def _fitted(picture: Path, window: Box, frame: Rect, dpi: int) -> Image.Image:
+def _fitted(picture: Path, window: Box, frame: Rect, dpi: float) -> Image.Image:
     size = max(1, round(frame.width * dpi / 72)), max(1, round(frame.height * dpi / 72))
     with open_picture(picture) as opened, readable(picture):
         width, height = opened.size
@@ -142,7 +142,7 @@ def _draw_figures(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
         draw_text(canvas, name, x, figure.y + 0.3 * figure.height, size, "bold", colour or INK, faces)
 
 
-def _surface(sheet: Sheet, dpi: int) -> tuple[skia.Surface, skia.Canvas]:
+def _surface(sheet: Sheet, dpi: float) -> tuple[skia.Surface, skia.Canvas]:
     surface = skia.Surface(round(sheet.width * dpi / 72), round(sheet.height * dpi / 72))
     canvas = surface.getCanvas()
     canvas.scale(dpi / 72, dpi / 72)

@@ -59,7 +59,7 @@ class _Writer:
         metadata.fTitle = title
         metadata.fCreator = "AutoStudio"
         # Straight to the disk: a long book in memory would be there several times.
-        self._stream = skia.FILEWStream(path)
+        self._stream: Any = skia.FILEWStream(path)
         if not self._stream.isValid():
             raise StorageError(
                 f"cannot write {path}: it could not be opened; choose another folder with --out"

@@ -4,9 +4,6 @@ In: the pages of a book. Out: JPEG files, none wider, higher or larger than the 
 lettered anew for a screen held in a hand; page frames and page numbers are left behind.
 """
 
-# pyright: standard
-# (skia-python ships no types)
-
 from __future__ import annotations
 
 import io

@@ -135,6 +135,18 @@ def test_a_panel_carries_its_request(book: Any) -> None:
 # --- again
 
 
+def test_a_finished_book_is_exported_without_drawing(book: Any) -> None:
+    before = book.files("two-friends")
+    done = book.forks.run("export", "outputs/two-friends", "--json", cwd=book.folder)
+    assert done.code == 0, done.err
+    # The pages are those of the run, byte for byte, so none is set again.
+    assert (done.report["set_anew"], done.report["stale"]) == ([], [])
+    assert book.files("two-friends") == before
+    done = book.forks.run("export", "outputs/two-friends", "--format", "epub", "--out", "e", cwd=book.folder)
+    assert done.code == 0, done.err
+    assert [path.name for path in (book.folder / "e").iterdir()] == ["book.epub"]
+
+
 def test_a_second_run_draws_nothing_changes_nothing_and_loads_no_torch(book: Any) -> None:
     before = book.files("two-friends")
     done = subprocess.run(
