@@ -67,6 +67,10 @@ RUN_ELSEWHERE = {
         "tests/e2e/test_panels.py",
         '"--inject_every"',
     ),
+    "python run.py my_story.json --vibe_settings quality --vibe_guidance": (
+        "tests/e2e/test_judged.py",
+        '"--vibe_guidance"',
+    ),
     "python run.py my_story.json --gguf Q8_0": ("tests/e2e/test_gguf.py", '"--gguf", "Q4_0"'),
     "python run.py my_story.json --gguf auto": ("tests/e2e/test_gguf.py", '"--gguf", "auto"'),
     "python run.py download sdxlplus": ("tests/download/test_command.py", "def test_a_set_comes_once"),
@@ -91,10 +95,6 @@ RUN_ELSEWHERE = {
     ),
     "python run.py my_story.json --model flux1-dev-Q8_0.gguf --lora comic.safetensors:0.8 "
     "--reference_scale 0.7": ("tests/e2e/test_variants.py", '"--lora"'),
-    "python run.py my_story.json --vibe_settings quality --vibe_guidance": (
-        "tests/e2e/test_judged.py",
-        '"--vibe_guidance"',
-    ),
     "python run.py my_story.json --model sdxlplus --scheduler dpm": (
         "tests/e2e/test_sd.py",
         '("sdxlplus", ("--scheduler", "dpm"))',
