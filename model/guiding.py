@@ -17,7 +17,7 @@ from model.acceptance import Asked, lean
 from model.config import Settings
 from model.errors import StorageError
 from model.memory.library import Library
-from model.vibes import VibeMemory
+from model.memory.vibe.memory import VibeMemory
 
 # As many liked pictures take turns: one alone would give every panel of a book the same palette.
 FAVOURITES = 3

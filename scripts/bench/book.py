@@ -81,7 +81,9 @@ def planned(
         plan = plan_for(story, settings, models.checkpoint)
         sampling = sampling_of(settings)
         cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
-        requests += [request_for(panel, cast, sampling, models.checkpoint) for panel in plan.panels]
+        requests += [
+            request_for(panel, plan.style, cast, sampling, models.checkpoint) for panel in plan.panels
+        ]
     return requests
 
 
@@ -142,7 +144,7 @@ def main() -> int:
             models = Resident(settings, library, reporter)
             requests = planned(stories, settings, models, library, reporter)
             bare = [replace(request, regions=()) for request in requests]
-            renderer = models.renderer
+            renderer: FluxRenderer = models.renderer.load()
             pipeline = plain_pipeline(renderer)
             rows: dict[str, list[float]] = {"plain loop": [], "same work": [], "regions and references": []}
             plain_loop(pipeline, renderer, bare[:1])

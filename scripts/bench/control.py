@@ -94,14 +94,17 @@ def leak(renderer: FluxRenderer, sampling: Sampling, seeds: int) -> dict[str, fl
 
 
 def identity(
-    renderer: FluxRenderer, encoder: ImageEncoder, sampling: Sampling, panels: int
+    renderer: FluxRenderer,
+    kept: dict[str, bytes],
+    encoder: ImageEncoder,
+    sampling: Sampling,
+    panels: int,
 ) -> dict[str, float]:
     """Share of panels whose crop is nearest to its own character's reference, of ten."""
     rng = random.Random(SEEDS + 10_000)
     people = [Identity.random(rng) for _ in range(panels)]
     pictures = [Image.fromarray(reference(who, rng, ink=False)) for who in people]
-    library = {str(index): encode(picture) for index, picture in enumerate(pictures)}
-    renderer.load_reference = library.__getitem__
+    kept |= {str(index): encode(picture) for index, picture in enumerate(pictures)}
     vectors = encoder.encode_images(pictures)
     rivals = [[index, *rng.sample([i for i in range(panels) if i != index], 9)] for index in range(panels)]
     states = [State.random(rng) for _ in people]
@@ -150,12 +153,13 @@ def main() -> int:
     preset = PRESETS["starter"][flags.quality]
     sampling = Sampling(steps=preset.steps, guidance=preset.guidance, refine_steps=preset.refine_steps)
     checkpoint = open_checkpoint(flags.weights)
-    renderer = FluxRenderer(checkpoint, load_reference=lambda sha256: b"")
+    kept: dict[str, bytes] = {}
+    renderer = FluxRenderer(checkpoint, load_reference=kept.__getitem__)
     encoder = ImageEncoder(checkpoint.folder / "clip", tokenizer=checkpoint.folder / "tokenizer")
     started = time.perf_counter()
     on = leak(renderer, sampling, flags.seeds)
     off = leak(renderer, replace(sampling, masked=False), flags.seeds)
-    who = identity(renderer, encoder, sampling, flags.panels)
+    who = identity(renderer, kept, encoder, sampling, flags.panels)
     print(f"{preset.steps} steps, guidance {preset.guidance:g}, {time.perf_counter() - started:.0f} s")
     print(f"hair of character 2 red → blue, {flags.seeds} seeds     box 2   box 1   ratio")
     for name, row in (("block mask on", on), ("block mask off", off)):

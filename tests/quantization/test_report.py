@@ -36,7 +36,8 @@ def test_a_level_is_made_drawn_and_told(
     assert "Q4_0" in (tmp_path / f"{name}-report.md").read_text(encoding="utf-8")
     facts = json.loads((tmp_path / f"{name}-report.json").read_text(encoding="utf-8"))
     assert facts["levels"] == [row]
-    assert Image.open(tmp_path / f"{name}-report.png").size[0] > 300
+    with Image.open(tmp_path / f"{name}-report.png") as opened:
+        assert opened.size[0] > 300
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -58,10 +58,13 @@ def test_text_encoders_and_vae_have_the_numbers_of_the_table() -> None:
                 feed_forward_proj="gated-gelu",
             )
         )
+        blocks: dict[str, Any] = {
+            "block_out_channels": (128, 256, 512, 512),
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+        }
         vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
+            **blocks,
             layers_per_block=2,
             latent_channels=16,
             use_quant_conv=False,

@@ -79,11 +79,14 @@ def write_flux(folder: Path, *, guidance_embeds: bool, shifts: bool) -> None:
     )  # fmt: skip
     torch.nn.init.normal_(t5.shared.weight)
     t5.save_pretrained(folder / "text_encoder_2")
+    marks: dict[str, Any] = {
+        name: getattr(pairs, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
+    }
     clip = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(pairs), hidden_size=POOLED, intermediate_size=64, num_hidden_layers=1,
             num_attention_heads=2, max_position_embeddings=77,
-            bos_token_id=pairs.bos_token_id, eos_token_id=pairs.eos_token_id, pad_token_id=pairs.pad_token_id,
+            **marks,
         )
     )  # fmt: skip
     clip.save_pretrained(folder / "text_encoder")
@@ -120,11 +123,13 @@ def bfl(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def new_vae() -> AutoencoderKL:
-    channels = (4, 4, 8, 8)
+    blocks: dict[str, Any] = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "block_out_channels": (4, 4, 8, 8),
+    }
     vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=channels,
+        **blocks,
         layers_per_block=1,
         latent_channels=16,
         norm_num_groups=4,

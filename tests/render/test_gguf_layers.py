@@ -24,7 +24,8 @@ def diffusers_layer(rows: int, columns: int, kind: str, seed: int) -> GGUFLinear
     layer = GGUFLinear(columns, rows, bias=True, compute_dtype=torch.float32)
     packed = encode(torch.randn(rows, columns, generator=random), TYPES[kind])
     number = gguf.GGMLQuantizationType(TYPES[kind].number)
-    layer.weight = GGUFParameter(packed, quant_type=number)
+    parameter: Any = GGUFParameter  # its __new__ takes more than Parameter's
+    layer.weight = parameter(packed, quant_type=number)
     layer.bias = nn.Parameter(torch.randn(rows, generator=random), requires_grad=False)
     return layer
 
@@ -75,11 +76,11 @@ def test_casting_a_model_leaves_the_bytes_alone() -> None:
 
 
 def test_the_weights_of_a_file_are_those_that_ggufs_own_decoder_reads(tmp_path: Path) -> None:
-    layer = diffusers_layer(16, 512, "Q8_0", 5)
+    layer: Any = diffusers_layer(16, 512, "Q8_0", 5)
     wanted = gguf.quants.dequantize(
         np.asarray(layer.weight.as_tensor()), gguf.GGMLQuantizationType(TYPES["Q8_0"].number)
     )
-    holder = nn.Sequential(layer)
+    holder: Any = nn.Sequential(layer)
     keep_packed(holder)
     # diffusers multiplies in half precision, so do we.
     assert np.abs(holder[0].weight.numpy() - wanted).max() <= np.abs(wanted).max() * 2**-10
