@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from model.geometry import Box
@@ -31,6 +31,7 @@ _RHYTHM = (1.05, 0.97, 1.0, 0.96, 1.02)
 # How much more width, and height, than its neighbours a panel asks for.
 _SHOT_WIDTH = {"wide": 1.16, "medium": 1.0, "close-up": 0.94}
 _WEIGHT = {"high": 1.4, "normal": 1.0, "low": 0.85}
+_SLOT = 2.6  # width over height from which on a frame is a letter slot
 SHOTS = tuple(_SHOT_WIDTH)
 EMPHASES = tuple(_WEIGHT)
 
@@ -107,7 +108,25 @@ def best_tiers(
     choices = [counts for number in numbers for counts in _compositions(len(views), number, most)]
     # Tiers of one panel beside tiers of four are not worth the time to weigh them.
     choices = [counts for counts in choices if max(counts) - min(counts) <= 2] or choices
-    return varied(min(choices, key=lambda counts: (_cost(counts, views, paper), counts)), views)
+    best = min(choices, key=lambda counts: (_cost(counts, views, paper), counts))
+    return _without_slots(varied(best, views), paper)
+
+
+def _without_slots(tiers: tuple[Tier, ...], paper: Paper) -> tuple[Tier, ...]:
+    """A tier that would be a letter slot takes height from the others, as far as they can spare it."""
+    room = paper.live.height - paper.tier_gutter * (len(tiers) - 1)
+    total = sum(tier.height for tier in tiers)
+    heights = [room * tier.height / total for tier in tiers]
+    widest = [paper.live.width * tier.span * max(tier.widths) / sum(tier.widths) for tier in tiers]
+    least = [width * paper.width / (paper.height * _SLOT) for width in widest]
+    lack = sum(max(0.0, low - height) for low, height in zip(least, heights, strict=True))
+    spare = sum(max(0.0, height - low) for low, height in zip(least, heights, strict=True))
+    if not lack or spare < lack:
+        return tiers
+    return tuple(
+        replace(tier, height=low if height < low else height - lack * (height - low) / spare)
+        for tier, low, height in zip(tiers, least, heights, strict=True)
+    )
 
 
 def varied(counts: Sequence[int], views: Sequence[View]) -> tuple[Tier, ...]:

@@ -93,8 +93,12 @@ def kill_two(folder: Path, turn: int, moments: random.Random) -> list[str]:
         writer.send_signal(signal.SIGKILL)
     lines: list[str] = []
     for writer, first in zip(writers, firsts, strict=True):
+        assert writer.stdout is not None
+        assert writer.stderr is not None
         with writer:  # closes its pipes
-            output, errors = writer.communicate()
+            # Not communicate(): it would miss what readline has already taken from the pipe.
+            output, errors = writer.stdout.read(), writer.stderr.read()
+            writer.wait()
         assert writer.returncode == -signal.SIGKILL, errors
         # A line cut off by the kill was not told to anyone.
         lines += [line for line in (first + output).splitlines(keepends=True) if line.endswith("\n")]
