@@ -25,11 +25,11 @@ from model.page.drawing import (
     draw_frame,
     draw_number,
     draw_sheet,
-    draw_text,
     frame_path,
     rect_of,
 )
 from model.page.faces import Faces, house_faces
+from model.page.inking import ink_text
 from model.page.plane import Rect
 from model.page.sheet import Sheet, SheetPanel, lay_out, open_picture, readable
 from model.page.typesetting import LEADING, set_in_box
@@ -125,7 +125,7 @@ def _draw_scene(canvas: skia.Canvas, panel: SheetPanel, order: int, faces: Faces
         top = panel.frame.bottom - 4 - len(setting.lines) * LEADING * size
         for index, row in enumerate(setting.lines):
             baseline = top + index * LEADING * size + 0.9 * size
-            draw_text(canvas, row.text, panel.frame.x + 5, baseline, size, "italic", SOFT_INK, faces)
+            ink_text(canvas, row.text, panel.frame.x + 5, baseline, size, "italic", SOFT_INK, faces)
 
 
 def _draw_figures(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
@@ -139,7 +139,7 @@ def _draw_figures(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
         canvas.drawRect(rect_of(figure), line)
         size = 7.0
         x = figure.centre.x - faces.width(name, "bold") * size / 2
-        draw_text(canvas, name, x, figure.y + 0.3 * figure.height, size, "bold", colour or INK, faces)
+        ink_text(canvas, name, x, figure.y + 0.3 * figure.height, size, "bold", colour or INK, faces)
 
 
 def _surface(sheet: Sheet, dpi: float) -> tuple[skia.Surface, skia.Canvas]:

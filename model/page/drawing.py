@@ -118,7 +118,7 @@ def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:
     lowest = max((panel.frame.bottom for panel in sheet.panels), default=sheet.height)
     if sheet.height - lowest < 1.6 * size:
         return
-    draw_text(canvas, text, x, (lowest + sheet.height) / 2 + 0.36 * size, size, "regular", SOFT_INK, faces)
+    ink_text(canvas, text, x, (lowest + sheet.height) / 2 + 0.36 * size, size, "regular", SOFT_INK, faces)
 
 
 def mark_missing(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
@@ -139,23 +139,7 @@ def mark_missing(canvas: skia.Canvas, panel: SheetPanel, faces: Faces) -> None:
     centre = frame.centre
     label = Rect(centre.x - width / 2 - size, frame.bottom - 2.6 * size, width + 2 * size, 1.7 * size)
     canvas.drawRect(rect_of(label), _fill(PAPER))
-    draw_text(
-        canvas, NOT_DRAWN, centre.x - width / 2, label.y + 1.15 * size, size, "regular", SOFT_INK, faces
-    )
-
-
-def draw_text(
-    canvas: skia.Canvas,
-    text: str,
-    x: float,
-    baseline: float,
-    size: float,
-    style: str,
-    colour: int,
-    faces: Faces,
-) -> None:
-    """One line of text from `x` rightwards."""
-    ink_text(canvas, text, x, baseline, size, style, colour, faces)
+    ink_text(canvas, NOT_DRAWN, centre.x - width / 2, label.y + 1.15 * size, size, "regular", SOFT_INK, faces)
 
 
 def rect_of(rect: Rect) -> skia.Rect:

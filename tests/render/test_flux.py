@@ -23,6 +23,7 @@ from model.render.flux import FluxRenderer, square_picture
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.schedulers import NAMES, make_scheduler
 from model.render.weights import open_checkpoint
+from scripts.bench.book import plain_pipeline
 
 # diffusers' DPM-Solver hands a tensor to numpy in the old way; nothing here can change that.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -112,17 +113,7 @@ def test_a_plain_panel_is_what_flux_pipeline_draws(
 ) -> None:
     parts = renderer.parts
     request = sampled(replace(PLAIN, width=size[0], height=size[1], negative=NEGATIVE), guidance=guidance)
-    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler)
-    pipeline = FluxPipeline(
-        scheduler=scheduler,
-        vae=parts.vae,
-        text_encoder=parts.clip,
-        tokenizer=parts.clip_tokenizer,
-        text_encoder_2=parts.t5,
-        tokenizer_2=parts.t5_tokenizer,
-        transformer=parts.transformer,
-    )
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = plain_pipeline(renderer)
 
     def encoded(prompt: str) -> Any:
         spoken = renderer.checkpoint.spoken(prompt)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from diffusers import FluxPipeline
 from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
 from PIL import Image, ImageDraw
 from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionModel
@@ -26,6 +26,7 @@ from model.render.published import open_published
 from model.render.redux import Redux
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.variants import VARIANTS
+from scripts.bench.book import plain_pipeline
 from tests.render.flux_checkpoints import TOKENS
 
 SIDE = 64  # 4 × 4 cells of 16 pixels
@@ -190,17 +191,7 @@ def test_a_plain_panel_is_what_flux_pipeline_draws(
     renderer = renderers(row)
     parts = renderer.parts
     request = replace(PAIR, regions=(), width=96)
-    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler)
-    pipeline = FluxPipeline(
-        scheduler=scheduler,
-        vae=parts.vae,
-        text_encoder=parts.clip,
-        tokenizer=parts.clip_tokenizer,
-        text_encoder_2=parts.t5,
-        tokenizer_2=parts.t5_tokenizer,
-        transformer=parts.transformer,
-    )
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = plain_pipeline(renderer)
     with torch.inference_mode():
         text = parts.t5(parts.t5_tokenizer(request.prompt, return_tensors="pt").input_ids)[0]
         pooled = parts.clip(parts.clip_tokenizer(request.prompt, return_tensors="pt").input_ids).pooler_output
