@@ -2,14 +2,14 @@
 
     cli.py        what was typed            → Settings
     studio.py     the run, in reading order → Report          (start reading here)
-      story/      story.json                → Plan
-      rehearsal   the cast                  → References
-      drawing     requests                  → pictures, kept by key        (render/, vision/, memory/)
-      enlarging   accepted panels           → large ones, kept by key      (render/, memory/)
-      binding     pictures and words        → pages, book, run.json        (page/)
-      reprinting  a finished run            → its book in other forms      (page/)
+      book/       story.json                → Plan            (story/, page/)
+      recall/     what happened before      → prompts         (memory/)
+      cast/       who is in it              → References      (panels/, vision/, memory/)
+      panels/     requests                  → pictures, accepted and kept by key   (render/, vision/, memory/)
+      book/       pictures and words        → pages, book, run.json                (page/)
+    machine/      what is loaded, and what fits
 
-Rooms know nothing of each other; they meet in the modules of this folder.
+story/, render/, vision/, memory/, page/ and execution/ know nothing of each other; they meet in the rooms above.
 """
 
 import importlib

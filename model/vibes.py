@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from model.machine.resident import Resident
     from model.memory.vibe.encoding import Encoder
-    from model.resident import Resident
 
 _log = logging.getLogger(__name__)
 

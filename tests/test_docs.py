@@ -18,9 +18,10 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from model import cli
+from model.book.keeping import book_of
+from model.book.planning import plan_for
 from model.commands import export, quantize
 from model.config import resolve
-from model.keeping import book_of
 from model.memory.books import bind_book
 from model.memory.cast import Candidate, Look
 from model.memory.characters import Characters
@@ -32,7 +33,6 @@ from model.page.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
 from model.render.weights import Checkpoint, open_checkpoint
 from model.story.schema import Character, Dialogue, PageFormat, Presence, Story, StoryPage, StoryPanel
-from model.studio import plan_for
 from quantization.levels import LEVELS
 from scripts import docs
 from scripts.starter import captions
@@ -414,7 +414,7 @@ def _panels(
 def _export(
     words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The words are understood; tests/test_reprinting.py and tests/page/test_outputs.py run every form."""
+    """The words are understood; tests/book/ and tests/page/test_outputs.py run every form."""
     flags = export.parser().parse_args(words[1:])
     assert flags.run == Path("outputs/first-light")
 

@@ -87,11 +87,12 @@ def _write(one: Character, library: Library, out: Path) -> list[str]:
 
 
 def _add(flags: argparse.Namespace, library: Library) -> Answer:
+    from model.cast.portrait import read_portrait
     from model.execution.progress import Reporter
+    from model.machine.opening import settle
+    from model.machine.resident import Resident
     from model.memory.cast import Look
     from model.memory.characters import Characters
-    from model.portrait import read_portrait
-    from model.resident import Resident, settle
 
     settings = settle(
         model=flags.model, detector=flags.detector, segmenter=flags.segmenter, library=flags.library
@@ -227,10 +228,11 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:
+    from model.cast.portrait import read_portrait
+    from model.cast.sighting import nearest_sightings
     from model.execution.progress import Reporter
-    from model.portrait import read_portrait
-    from model.resident import Resident, settle
-    from model.sighting import nearest_sightings
+    from model.machine.opening import settle
+    from model.machine.resident import Resident
 
     data, _ = read_portrait(flags.like, None)
     with Reporter() as reporter:

@@ -75,8 +75,8 @@ def _pin(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _gc(library: Library, flags: argparse.Namespace) -> Answer:
+    from model.book.keeping import liked_pictures
     from model.config import resolve
-    from model.keeping import liked_pictures
     from model.memory.eviction import CacheLimits, evict
     from model.vibes import get_vibe_memory
 
@@ -114,7 +114,7 @@ def _books(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _forget(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.keeping import book_of
+    from model.book.keeping import book_of
     from model.memory.books import forget_book
 
     gone = forget_book(library, book_of(flags.book))

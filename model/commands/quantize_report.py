@@ -96,7 +96,7 @@ def report(
 
 def _below(file: Path, levels: Sequence[Level], say: Callable[[str], None]) -> Sequence[Level]:
     """The levels with no more bits than the source: more of them would hold the same numbers."""
-    from model.fitting import named_level
+    from model.machine.fitting import named_level
 
     own = named_level(file) if file.suffix == ".gguf" else None
     if own is None:
@@ -111,11 +111,11 @@ class _Drawer:
     """The same panels with whatever transformer."""
 
     def __init__(self, source: Path, device: str, panels: int) -> None:
+        from model.book.planning import plan_for
         from model.config import FIRST_STORY
+        from model.machine.opening import checkpoint_of, settle
         from model.render.devices import compute_dtype, pick_device
         from model.render.flux import FluxRenderer
-        from model.resident import checkpoint_of, settle
-        from model.studio import plan_for
 
         settings = settle(model=str(source), quality="fast", device=device)
         self.checkpoint = checkpoint_of(settings)
@@ -137,7 +137,7 @@ class _Drawer:
 
     def draw(self, file: Path | None) -> list[Image.Image]:
         """Every panel by itself; None = with the source's own numbers."""
-        from model.fitting import with_gguf
+        from model.machine.fitting import with_gguf
         from model.render.flux_parts import read_transformer
 
         if file is not None:

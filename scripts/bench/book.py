@@ -30,15 +30,16 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 
+from model.book.planning import plan_for
+from model.cast.rehearsal import rehearse
 from model.config import QUALITIES, Settings, resolve
 from model.execution.local import batches
 from model.execution.progress import Reporter
+from model.machine.resident import Resident
 from model.memory.library import Library
-from model.rehearsal import rehearse
 from model.render.flux import FluxRenderer
 from model.render.request import PanelRequest
-from model.resident import Resident
-from model.studio import plan_for, request_for, sampling_of
+from model.studio import request_for, sampling_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -28,18 +28,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.book.planning import plan_for
 from model.config import resolve
-from model.leaving import keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.memories import Recollection, TextEncoder
 from model.memory.ngrams import NgramEncoder
 from model.memory.sentences import find_sentence_model
-from model.remembering import remember
+from model.recall.leaving import keep
+from model.recall.remembering import remember
 from model.render.weights import open_checkpoint
 from model.story.facts import read_told
 from model.story.schema import Story, load_story
-from model.studio import plan_for
 
 DATA = Path(__file__).resolve().parent / "lanterns"
 BOOK = ("chapter_1.json", "chapter_2.json")

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from model.acceptance import Asked, draw_accepted
+from model.cast.rehearsal import rehearse
 from model.config import Settings
 from model.errors import PanelFailed
 from model.execution.progress import Reporter
+from model.machine.resident import Resident
 from model.memory.library import Library
-from model.rehearsal import rehearse
+from model.panels.acceptance import Asked, draw_accepted
 from model.render.request import PanelRequest, Region, Sampling
-from model.resident import Resident
 from model.story.plan import CastMember, Plan, panel_seed
 from model.studio import sampling_of
 from scripts.bench.held_out import Wanted, style_of

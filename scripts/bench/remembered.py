@@ -25,17 +25,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from model.book.planning import plan_for
+from model.cast.rehearsal import rehearse
 from model.config import QUALITIES, resolve
-from model.drawing import draw_all
 from model.execution.progress import Reporter
+from model.machine.resident import Resident
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
-from model.rehearsal import rehearse
-from model.remembering import remember
+from model.panels.drawing import draw_all
+from model.recall.remembering import remember
 from model.render.request import PanelRequest
-from model.resident import Resident
 from model.story.plan import panel_seed
-from model.studio import plan_for, request_for, sampling_of
+from model.studio import request_for, sampling_of
 from scripts.bench.injection import lab
 from scripts.starter.judge.judge import Judge
 from scripts.starter.judge.labels import Reading

@@ -25,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.acceptance import Asked
 from model.config import QUALITIES, resolve
 from model.execution.progress import Reporter
-from model.guiding import guide
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.vibe.memory import VibeMemory
+from model.panels.acceptance import Asked
+from model.panels.guiding import guide
 from model.render.request import PanelRequest
-from model.resident import Resident
 from scripts.bench.injection import distance
 from scripts.bench.vibe_panels import asked_for, draw, labelled, seen
 from scripts.starter.judge.judge import Judge

@@ -22,8 +22,8 @@ from PIL import Image
 
 from model.config import resolve
 from model.execution.progress import Reporter
-from model.judging import measure_all
 from model.memory.library import Library
+from model.panels.judging import measure_all
 from model.render.weights import STARTER
 from scripts.bench.drawer import FIRST_DRAW, Drawer, request_for
 from scripts.bench.held_out import MEMBERS, RANGES, cast_panels

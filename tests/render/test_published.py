@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from model.config import Adapter, resolve, variant_named
 from model.errors import ConfigError, IntegrityError, WeightsMissing
+from model.machine.opening import checkpoint_of, fit, settle
 from model.render import digests as digests_module
 from model.render.digests import digests
 from model.render.flux_names import to_diffusers
@@ -24,7 +25,6 @@ from model.render.places import hub_cache, stored_as, weight_files
 from model.render.published import is_here, open_published, place_of, recognise
 from model.render.variants import VARIANTS
 from model.render.weights import with_adapters
-from model.resident import checkpoint_of, fit, settle
 from scripts.starter.export import write_gguf
 from tests.render.flux_checkpoints import REPOSITORIES, bfl, in_cache, new_transformer
 

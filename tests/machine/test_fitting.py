@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from model import fitting
 from model.config import resolve
 from model.errors import ConfigError, WeightsMissing
-from model.fitting import files_of, measured_errors, plans_of, settled, sizes_of, told, with_gguf
+from model.machine import fitting
+from model.machine.fitting import files_of, measured_errors, plans_of, settled, sizes_of, told, with_gguf
 from model.render.variants import VARIANTS
 from model.render.weights import STARTER, open_checkpoint
 from quantization.plans import GB, Machine

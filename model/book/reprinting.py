@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.binding import lettered
+from model.book.binding import lettered
+from model.book.origin import differences, story_of
+from model.book.planning import plan_in_shapes
 from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
-from model.origin import differences, story_of
 from model.page.export import BOOK, export_book
 from model.story.plan import Panel, Plan
-from model.studio import plan_in_shapes
 
 _EMPTY = "empty_balloons"  # the folder of pages without words, beside those that have them
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from model.geometry import Box
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.render.png import encode
 from model.render.request import PanelRequest, Region
-from model.resident import Resident
 from model.vision.judge import Measured, Sighting, match
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ drawing becomes its reference for the whole book.
 
 Candidates are drawn on a plain background; of those that show one character, the one nearest to the
 description in the CLIP space is cut out along that background and kept. Once each character has a
-reference, no panel waits for another. Who has a reference in the library keeps it (`model/casting.py`).
+reference, no panel waits for another. Who has a reference in the library keeps it (`model/cast/casting.py`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 
 from PIL import Image
 
-from model.casting import keep_rehearsal, recast
+from model.cast.casting import keep_rehearsal, recast
 from model.config import Settings
-from model.drawing import Drawn, draw_all
 from model.execution.progress import Reporter
 from model.geometry import Box
-from model.judging import eyes
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.panels import NewPanel, PanelCache
+from model.panels.drawing import Drawn, draw_all
+from model.panels.judging import eyes
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
-from model.resident import Resident
 from model.story.plan import CastMember, Plan, panel_seed
 
 # Raise this when choosing or cutting out changes, so that kept references are not mistaken for it.

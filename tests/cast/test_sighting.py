@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from model.book.planning import plan_for
+from model.cast.portrait import read_portrait
+from model.cast.sighting import keep_sightings, nearest_sightings
 from model.config import resolve
-from model.drawing import Drawn
 from model.execution.progress import Reporter
 from model.geometry import Box
+from model.machine.resident import Resident
 from model.memory.cast import Look
 from model.memory.characters import Characters
 from model.memory.library import Library
 from model.memory.sightings import Sightings
-from model.portrait import read_portrait
+from model.panels.drawing import Drawn
 from model.render.png import encode
-from model.resident import Resident
-from model.sighting import keep_sightings, nearest_sightings
 from model.story.plan import Plan
-from model.studio import plan_for
 from model.vision.crop import masked
 from model.vision.judge import Measured, Sighting
 from scripts.starter.judge.scenes import make_scene

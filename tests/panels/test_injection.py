@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.injection import RECENT, SIMILAR, Donor, decide
 from model.memory.diversity import WINDOW, Collapse, alike, collapses
 from model.memory.panels import Embedding
+from model.panels.injection import RECENT, SIMILAR, Donor, decide
 
 LOOKS = frozenset({"mika", "ren"})
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from model.drawing import Drawn
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.panels import Embedding
 from model.memory.sightings import NewSighting, Seen, Sightings
-from model.resident import Resident
+from model.panels.drawing import Drawn
 from model.story.plan import Plan
 from model.vision.judge import Measured
 

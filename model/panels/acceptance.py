@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.config import Settings
-from model.drawing import Drawn, draw_all
 from model.execution.progress import Reporter
+from model.machine.resident import Resident
 from model.memory.library import Library
+from model.panels.drawing import Drawn, draw_all
 from model.render.request import PanelRequest, Style
-from model.resident import Resident
 from model.vibes import VibeMemory
 from model.vision.judge import Limits, Verdict, judge
 
@@ -165,3 +165,22 @@ def _vibes(
         nothing = np.zeros((0, len(places[new[0]])), np.float32)
         vibe.record(nothing, [found[key] for key in new], applied=len(new))
     return found
+
+
+def by_verdict(panels: Mapping[str, Outcome]) -> tuple[set[str], set[str]]:
+    """Panels whose picture was accepted, and those that are in the book although it was not."""
+    shown = {panel for panel, outcome in panels.items() if outcome.best.drawn.blob}
+    accepted = {panel for panel in shown if (verdict := panels[panel].best.verdict) and verdict.accepted}
+    return accepted, shown - accepted
+
+
+def refusals(panels: Mapping[str, Outcome]) -> tuple[str, ...]:
+    """One note for each panel that is not what was asked for."""
+    notes: list[str] = []
+    for panel, outcome in panels.items():
+        verdict = outcome.best.verdict
+        if verdict is not None and not verdict.accepted:
+            tries = len(outcome.candidates)
+            kept = "kept its only try" if tries == 1 else f"kept the best of {tries} tries"
+            notes.append(f"{panel}: {kept}: {'; '.join(verdict.reasons)}")
+    return tuple(notes)

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from model import __version__
-from model.acceptance import Candidate, Outcome
+from model.cast.rehearsal import Reference
 from model.config import Settings
 from model.files import storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.library import Library
 from model.page.export import export_book
 from model.page.values import Book, Line, PageArt, PanelArt
-from model.rehearsal import Reference
+from model.panels.acceptance import Candidate, Outcome
 from model.render.weights import Checkpoint
 from model.story.plan import Panel, Plan
 

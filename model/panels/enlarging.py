@@ -17,10 +17,10 @@ from PIL import Image
 from model.config import Settings
 from model.execution.local import batches
 from model.execution.progress import Bar, Reporter
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.panels import NewPanel, PanelCache
 from model.render.png import with_facts_of
-from model.resident import Resident
 
 # Raise this when a change of the code changes the pixels of an unchanged picture and upscaler.
 _ENLARGING = 1

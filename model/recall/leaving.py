@@ -2,7 +2,7 @@
 
 In: a plan as it is remembered, and which of its panels were accepted. Out: memories in the chronicle, kept
 once however often, and one line on what was kept, what was not and why. How memories change prompts is told
-by `model/remembering.py`.
+by `model/recall/remembering.py`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from model.errors import ConfigError
 from model.geometry import Box
+from model.machine.resident import Resident
 from model.render.png import encode
-from model.resident import Resident
 from model.vision.crop import crop_box, masked
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from model.casting import Kept, keep_rehearsal, look_of, recast
+from model.book.planning import plan_for
+from model.cast.casting import Kept, keep_rehearsal, look_of, recast
 from model.config import resolve
 from model.errors import IntegrityError
 from model.memory.characters import Characters
 from model.memory.library import Library
 from model.render.weights import open_checkpoint
 from model.story.plan import CastMember, Plan
-from model.studio import plan_for
 
 STARTER = open_checkpoint()
 MIKA = {"name": "Mika", "description": "girl with red hair", "variants": {"winter": "girl, red scarf"}}

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.acceptance import Asked, Outcome, draw_accepted, lean
 from model.config import Settings
 from model.execution.progress import Reporter
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.matcher import TOP_K, AestheticMatcher, Match, rank
 from model.memory.panels import Embedding, PanelCache
-from model.resident import Resident
+from model.panels.acceptance import Asked, Outcome, draw_accepted, lean
 from model.vibes import VibeMemory
 
 # Panels just before the one that leans: they say what is usual now, and are not leant towards.

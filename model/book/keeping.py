@@ -12,14 +12,14 @@ from typing import Any
 
 from PIL import Image
 
-from model.acceptance import Outcome
+from model.cast.rehearsal import Reference
 from model.config import Settings
 from model.memory.books import bind_book
 from model.memory.diversity import WINDOW, alike, collapses
 from model.memory.eviction import CacheLimits, Evicted, evict
 from model.memory.library import Library
 from model.memory.vibe.memory import VibeMemory
-from model.rehearsal import Reference
+from model.panels.acceptance import Outcome
 
 
 def book_of(out: Path) -> str:

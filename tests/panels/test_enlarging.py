@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from model.config import Settings, resolve
-from model.enlarging import enlarge_all, enlarged_key
 from model.errors import ConfigError, WeightsMissing
 from model.execution.progress import Reporter
 from model.files import sha256_of
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.panels import PanelCache
+from model.panels.enlarging import enlarge_all, enlarged_key
 from model.render.png import panel_png
 from model.render.request import PanelRequest, Sampling
-from model.resident import Resident
 
 COLOURS = ("#c02020", "#20c020", "#2020c0")
 SIZES = ((32, 32), (48, 24), (32, 32))

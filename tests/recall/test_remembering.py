@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from model.book.planning import plan_for
 from model.config import resolve
-from model.leaving import Remembered, keep
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
 from model.memory.memories import by_hand
 from model.memory.words import count_tokens
-from model.remembering import remember
+from model.recall.leaving import Remembered, keep
+from model.recall.remembering import remember
 from model.render.weights import Checkpoint, open_checkpoint
 from model.story.plan import Plan
-from model.studio import plan_for
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 STARTER = open_checkpoint()
 LARGE = replace(STARTER, words=None, region_tokens=128)
 CAST = {

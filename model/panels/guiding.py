@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from model.acceptance import Asked, lean
 from model.config import Settings
 from model.errors import StorageError
 from model.memory.library import Library
 from model.memory.vibe.memory import VibeMemory
+from model.panels.acceptance import Asked, lean
 
 # As many liked pictures take turns: one alone would give every panel of a book the same palette.
 FAVOURITES = 3

@@ -15,15 +15,15 @@ import pytest
 from PIL import Image
 
 from model import cli
+from model.book.origin import differences, origin, story_of
+from model.book.planning import plan_in_shapes
+from model.book.reprinting import reprint
 from model.commands import export as command
 from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
-from model.origin import differences, origin, story_of
 from model.page.export import FORMATS
-from model.reprinting import reprint
-from model.studio import plan_in_shapes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHAPES = ((256, 256), (384, 192), (192, 384))
 HEAVY = {"torch", "diffusers", "transformers", "open_clip"}
 SECONDS_A_PAGE = 1.0

@@ -18,12 +18,12 @@ from model.config import Settings
 from model.errors import PanelFailed
 from model.execution.local import attempt, batches
 from model.execution.progress import Bar, Reporter
-from model.judging import eyes, measure_all, noted, recalled
+from model.machine.resident import Resident
 from model.memory.library import Library
 from model.memory.panels import Embedding, NewPanel, PanelCache, PanelRecord
+from model.panels.judging import eyes, measure_all, noted, recalled
 from model.render.png import panel_png
 from model.render.request import PanelRequest
-from model.resident import Resident
 from model.vision.judge import Measured
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Plan and chronicle meet here: what is remembered changes the prompts of a plan.
 
 In: a plan, the chronicle as the run finds it, what the checkpoint reads. Out: the plan with the prompts of
-the figures as they are remembered, and the memories to keep once panels are accepted (`model/leaving.py`).
+the figures as they are remembered, and the memories to keep once panels are accepted (`leaving.py`).
 Two kinds:
 
 - A fact about a look ("Mika lost her glasses") changes the description in the prompts of every later panel,
@@ -19,10 +19,10 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from model.leaving import Remembered, key_of, passages_of, present_in
 from model.memory.chronicle import Chronicle
 from model.memory.memories import NewMemory, Passage
 from model.memory.words import count_tokens, cut, fold, telling
+from model.recall.leaving import Remembered, key_of, passages_of, present_in
 from model.render.weights import Checkpoint
 from model.story.facts import Change, read_fact, read_told
 from model.story.looks import changed_look

@@ -1,0 +1,1 @@
+"""Who is in the book: rehearsed or given, kept as references, seen again in accepted panels."""
