@@ -9,35 +9,18 @@ with the detector.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
 
 from model.errors import IntegrityError, WeightsMissing
-from model.geometry import Box
+from model.vision.asking import Found
 
 THRESHOLD = 0.35  # GroundingDINO's own box threshold
 OVERLAP = 0.6  # two boxes of one phrase with a higher IoU are one thing
 MODEL_TYPE = "grounding-dino"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One thing in a picture.
-
-    Attributes:
-        box: fractions of the picture, inside it.
-        score: 0 to 1: the largest sigmoid logit among the phrase's tokens, GroundingDINO's confidence.
-        phrase: as it was asked.
-    """
-
-    box: Box
-    score: float
-    phrase: str
 
 
 class Detector(Protocol):
@@ -118,46 +101,3 @@ def _check_kind(folder: Path) -> None:
         raise IntegrityError(
             f"{path}: a model of type {kind!r} found, {MODEL_TYPE!r} expected; name another folder"
         )
-
-
-def plain(phrase: str) -> str:
-    """A phrase as the detector reads it: lower case, without the stops that would split it.
-
-    Raises:
-        ValueError: nothing is left.
-    """
-    words = " ".join(re.sub(r"[.?]", " ", phrase).lower().split())
-    if not words:
-        raise ValueError(f"phrase {phrase!r} has no words; say what to look for, such as 'a character'")
-    return words
-
-
-def question(phrases: Sequence[str]) -> str:
-    """Phrases as GroundingDINO is asked: `a character . girl with red hair .`"""
-    return " . ".join(plain(phrase) for phrase in phrases) + " ."
-
-
-def check_question(pictures: Sequence[Image.Image], phrases: Sequence[Sequence[str]]) -> None:
-    """Refuse what cannot be asked.
-
-    Raises:
-        ValueError: other numbers of pictures and lists, or a picture without pixels.
-    """
-    if len(pictures) != len(phrases):
-        raise ValueError(
-            f"{len(pictures)} pictures and {len(phrases)} lists of phrases; expected one list each"
-        )
-    for index, picture in enumerate(pictures):
-        if 0 in picture.size:
-            raise ValueError(
-                f"picture {index} has {picture.width} × {picture.height} pixels; nothing to look at"
-            )
-
-
-def suppress(found: Iterable[Found], overlap: float) -> list[Found]:
-    """Best first; of two boxes of one phrase with an IoU above `overlap` only the better one stays."""
-    kept: list[Found] = []
-    for one in sorted(found, key=lambda one: -one.score):
-        if not any(one.phrase == other.phrase and one.box.iou(other.box) > overlap for other in kept):
-            kept.append(one)
-    return kept

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from model.geometry import Box
+from model.vision.asking import Found, check_question, question, suppress
 from model.vision.clip import visible
-from model.vision.detect import Found, check_question, question, suppress
 
 CLOSING = "."
 

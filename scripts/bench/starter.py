@@ -29,6 +29,7 @@ from scripts.bench import eyes, held_out, scores
 from scripts.bench.drawer import EVERYTHING, FIRST_DRAW, NO_MASK, NO_REFERENCES, TEXT_ONLY, Drawer, Way
 from scripts.bench.held_out import Wanted
 from scripts.bench.scores import Figures
+from scripts.starter.judge import accuracy
 from scripts.starter.judge.judge import Judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,7 @@ def measure(
     # Last of what uses the renderer: it leaves the VAE in another layout of memory.
     figures |= eyes.vae_figures(drawer, panels, drawn)
     figures["megabytes"] = eyes.megabytes(checkpoint.folder)
-    own: Figures = dict(judge.accuracy(max(LEAST_JUDGED, flags.n), first + held_out.JUDGED))
+    own: Figures = dict(accuracy.measure(judge, max(LEAST_JUDGED, flags.n), first + held_out.JUDGED))
     figures["judge_accuracy"] = min(
         value for name, value in own.items() if name != "box_iou" and value is not None
     )

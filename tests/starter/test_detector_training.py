@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torchvision.ops import generalized_box_iou
 
 from model.geometry import Box
-from model.vision.detect import Found
+from model.vision.asking import Found
 from scripts.starter.captions import attributes
 from scripts.starter.detector.anchors import NAMES, UNKNOWN, Anchors, labels
 from scripts.starter.detector.batches import Batches, grid_centres

@@ -18,7 +18,8 @@ from transformers import BertConfig, GroundingDinoProcessor, SwinConfig
 
 from model.errors import IntegrityError, WeightsMissing
 from model.geometry import Box
-from model.vision.detect import Found, open_detector, plain, question, suppress
+from model.vision.asking import Found, plain, question, suppress
+from model.vision.detect import open_detector
 from model.vision.grounding import GroundingDetector, phrase_scores, phrase_tokens
 from model.vision.grounding_port import PortNetwork
 from scripts.starter.detector.network import fresh_detector, small_config

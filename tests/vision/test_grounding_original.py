@@ -15,7 +15,8 @@ from transformers import BertConfig, GroundingDinoConfig, GroundingDinoForObject
 from transformers.models.bert.modeling_bert import BertModel
 
 from model.errors import IntegrityError, WeightsMissing
-from model.vision.detect import open_detector, question
+from model.vision.asking import question
+from model.vision.detect import open_detector
 from model.vision.grounding import GroundingDetector
 from model.vision.grounding_original import OriginalNetwork, SentenceBert, load_original
 from model.vision.grounding_port import PortNetwork

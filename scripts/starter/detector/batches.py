@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import BertTokenizer
 
-from model.vision.detect import question
+from model.vision.asking import question
 from model.vision.grounding import phrase_tokens
 from scripts.starter.detector.anchors import NAMES, UNKNOWN, labels
 from scripts.starter.detector.losses import MOST, Truth

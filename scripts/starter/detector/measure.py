@@ -12,7 +12,8 @@ from typing import Any
 from PIL import Image
 
 from model.geometry import Box
-from model.vision.detect import Detector, Found
+from model.vision.asking import Found
+from model.vision.detect import Detector
 from scripts.starter.detector.panels import Panel
 from scripts.starter.detector.phrases import COLOURS, speak
 

@@ -143,12 +143,6 @@ class Judge:
         chances = [((a.softmax(1) + b.softmax(1)) / 2).numpy() for a, b in zip(as_is, other, strict=True)]
         return chances, (boxes + _mirrored(mirrored, width)) / 2
 
-    def accuracy(self, panels: int, seed: int) -> dict[str, float]:
-        """How often it is right on freshly drawn panels; see `scripts/starter/judge/accuracy.py`."""
-        from scripts.starter.judge.accuracy import measure
-
-        return measure(self, panels, seed)
-
 
 def _batches(pictures: Sequence[Image.Image]) -> Iterator[tuple[list[int], Tensor]]:
     """Pictures of one size together, as the network takes them, with their places in `pictures`."""

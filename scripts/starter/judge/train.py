@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from scripts.starter.course import Course
+from scripts.starter.judge.accuracy import measure
 from scripts.starter.judge.judge import Judge, new_network
 from scripts.starter.judge.losses import finding_loss, make_batch, reading_loss
 from scripts.starter.judge.network import Network
@@ -105,7 +106,7 @@ def main() -> int:
     def report() -> None:
         judge = Judge(averaged(network, optimizer, shelf, rng, flags.batch))
         judge.save(flags.out / "weights.safetensors")
-        measured = judge.accuracy(flags.measure, HELD_OUT_SEEDS)
+        measured = measure(judge, flags.measure, HELD_OUT_SEEDS)
         course.write(steps=optimizer.steps, loss=sum(lost) / max(1, len(lost)), **measured)
         lost.clear()
 
