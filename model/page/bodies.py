@@ -13,7 +13,7 @@ from model.page.hand import Hand
 from model.page.typesetting import Setting, set_in_box, set_in_oval
 from model.page.values import Line
 
-SIZE = 8.6  # points; what a letterer sets on a page of this format
+SIZE = 9.2  # points; what a letterer sets on a page of this format
 SMALLEST = 5.8  # points; under this a printed page is not read with pleasure
 STEP = 0.91
 
@@ -26,15 +26,22 @@ _STYLES = {
     "whisper": "italic",
     "narration": "italic",
 }
+_LOUD = 1.16  # a shout is lettered so much larger than speech, unless that is set as small as can be
 _SOUND_SHARE = 0.15  # of the panel's height: how tall a sound's letters are drawn when there is room
 _SOUND_SIZES = (12.0, 40.0)
+# Smaller drawings of a sound, which cost a page some of its noise but may stand beside a face.
+_QUIETER = ((1.0, 0.0), (0.8, 0.35), (0.64, 0.8), (0.5, 1.4))
 
 
 def bodies_for(line: Line, size: float, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
     """The settings a line may have at this size in a room of (width, height) points; empty when none fits."""
     if line.kind == "sfx":
-        return _sound(line, size, room, hand)
+        return _sound(line, room, hand)
+    if line.kind == "shout" and size > SMALLEST:
+        size *= _LOUD
     style = _STYLES[line.kind]
+    if style == "italic" and not hand.leans:
+        style = "regular"
     if line.kind == "narration":
         space = (room[0], room[1] * 0.9)
         return tuple(
@@ -54,21 +61,25 @@ def bodies_for(line: Line, size: float, room: tuple[float, float], hand: Hand) -
     )
 
 
-def _sound(line: Line, size: float, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
-    """Sounds are drawn, not set: as large as the panel bears, and smaller as the words around them shrink."""
+def _sound(line: Line, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
+    """Sounds are drawn, not set: as large as the panel bears, or smaller where that covers too much."""
     low, high = _SOUND_SIZES
-    em = min(max(room[1] * _SOUND_SHARE, low), high) * (size / SIZE)
+    em = min(max(room[1] * _SOUND_SHARE, low), high)
     while em > SMALLEST:
-        found = _drawn(line, em, room, hand)
-        if (
-            found is not None
-            and len(found.lines) <= 2
-            and not any(row.text.endswith("-") for row in found.lines)
-        ):
-            return (found,)
+        if _bold_enough(_drawn(line, em, room, hand)):
+            sizes = ((max(em * share, SMALLEST), strain) for share, strain in _QUIETER)
+            drawn = ((_drawn(line, size, room, hand), strain) for size, strain in sizes)
+            return tuple(replace(found, strain=strain) for found, strain in drawn if found is not None)
         em *= 0.85
     found = _drawn(line, SMALLEST, room, hand)
     return (found,) if found is not None else ()
+
+
+def _bold_enough(found: Setting | None) -> bool:
+    """Whether a sound stands on two lines at most and none of its words is torn."""
+    return (
+        found is not None and len(found.lines) <= 2 and not any(row.text.endswith("-") for row in found.lines)
+    )
 
 
 def _drawn(line: Line, em: float, room: tuple[float, float], hand: Hand) -> Setting | None:

@@ -10,6 +10,7 @@ from the middle of a column's top. Knows nothing of balloons.
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass
 
 from model.page.faces import Faces, Run
@@ -18,6 +19,7 @@ from model.page.vertical import Cell, cells
 _RISE = 0.88  # from the top of a full square to the baseline of what stands in it
 _MIDDLE = 0.38  # from the baseline up to the middle of letters that lie on their side
 _QUARTER = math.pi / 2
+_DOT = 0.65  # from a column's middle to the dots beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,27 @@ def hang(text: str, styles: tuple[str, ...], faces: Faces) -> tuple[Hung, ...]:
             along += run.width
         top += advance
     return tuple(found)
+
+
+def dots(text: str, styles: tuple[str, ...], style: str, faces: Faces) -> tuple[tuple[float, float], ...]:
+    """Where the dots stand beside a column's characters that lean where `style` does not.
+
+    Kana and ideographs have no italics; what is stressed gets a dot at its right.
+    """
+    found: list[tuple[float, float]] = []
+    top = 0.0
+    for cell in cells(text):
+        advance = _advance(cell, styles[cell.start], faces)
+        if stressed(cell.text[0], styles[cell.start], style) and not cell.turned:
+            found.append((_DOT, top + advance / 2))
+        top += advance
+    return tuple(found)
+
+
+def stressed(character: str, its: str, style: str) -> bool:
+    """Whether a character in the style `its` among others in `style` is stressed by a dot."""
+    wide = unicodedata.east_asian_width(character) in ("W", "F")
+    return wide and character.isalpha() and "italic" in its and "italic" not in style
 
 
 def _left(y: float) -> float:

@@ -112,11 +112,11 @@ def draw_balloons(
 
 
 def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:
-    """The page number, in the middle of the lower margin; none where a panel has taken the margin."""
+    """The page number, in the middle of the lower margin; none where a panel has taken the margin, or on a strip."""
     text, size = str(sheet.number), 7.0
     x = sheet.width / 2 - faces.width(text, "regular") * size / 2
     lowest = max((panel.frame.bottom for panel in sheet.panels), default=sheet.height)
-    if sheet.height - lowest < 1.6 * size:
+    if not sheet.numbered or sheet.height - lowest < 1.6 * size:
         return
     ink_text(canvas, text, x, (lowest + sheet.height) / 2 + 0.36 * size, size, "regular", SOFT_INK, faces)
 

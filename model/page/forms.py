@@ -71,14 +71,15 @@ def inset(views: Sequence[View], width: float, height: float) -> tuple[Frame, ..
     live = paper.live
     count = len(views) - 1
     inside = 1.5 * PANEL_GUTTER
-    wide = {1: 0.42, 2: 0.38, 3: 0.305}[count] * live.width
+    apart = 2.0 * PANEL_GUTTER  # the white around each takes some of it
+    wide = {1: 0.42, 2: 0.37, 3: 0.28}[count] * live.width
     tall = min(0.34, wide * width / height / 0.95)
     frames = [upright(live)]
-    x = live.right - inside - count * wide - (count - 1) * PANEL_GUTTER
+    x = live.right - inside - count * wide - (count - 1) * apart
     for _ in range(count):
         low = live.bottom - inside * width / height
         frames.append(upright(Box(x, low - tall, wide, tall), over=0))
-        x += wide + PANEL_GUTTER
+        x += wide + apart
     return tuple(frames)
 
 

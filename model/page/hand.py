@@ -20,6 +20,11 @@ class Hand:
     capitals: bool = False
     vertical: bool = False
 
+    @property
+    def leans(self) -> bool:
+        """Whether its script has italics; kana, ideographs and hangul stand upright."""
+        return self.language.lower().split("-")[0] not in ("ja", "zh", "ko", "yue")
+
     def written(self, text: str) -> str:
         """The text as it is lettered: in capitals where the hand is one of capitals."""
         if not self.capitals:

@@ -16,12 +16,14 @@ from dataclasses import replace
 import skia
 
 from model.page.arcs import Arc
-from model.page.columns import hang
+from model.page.columns import dots, hang, stressed
 from model.page.emphasis import spans
 from model.page.faces import Faces, Run, font
 from model.page.lettering import Balloon
 from model.page.typesetting import SetLine
 
+_DOT = 0.085  # ems: the radius of a dot that stresses
+_ABOVE = 0.98  # ems from the baseline up to such a dot
 _FAINT = skia.Color(255, 255, 255, 1)
 Spot = tuple[float, float, float]  # x and y in points, and an angle
 
@@ -49,6 +51,8 @@ def ink_words(canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces) 
     for row in balloon.lines:
         for run, spots, squeeze in _spots(row, balloon, faces):
             _ink(canvas, run, balloon.size, spots, paint, squeeze)
+        for x, y in _dots(row, balloon, faces):
+            canvas.drawCircle(x, y, _DOT * balloon.size, paint)
 
 
 def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, float]], faces: Faces) -> None:
@@ -98,6 +102,24 @@ def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list
             found.append((run, spots, 1.0))
             x += run.width * size
     return found
+
+
+def _dots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
+    """Where a dot stresses a character that cannot lean: beside it in columns, above it in lines."""
+    size, styles = balloon.size, row.styles
+    if len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,)):
+        return []
+    if row.vertical:
+        found = dots(row.text, styles, balloon.style, faces)
+        return [(row.x + x * size, row.baseline + y * size) for x, y in found]
+    return [
+        (
+            row.x + (faces.marked_width(row.text[:at], styles[:at]) + 0.5) * size,
+            row.baseline - _ABOVE * size,
+        )
+        for at, character in enumerate(row.text)
+        if stressed(character, styles[at], balloon.style)
+    ]
 
 
 def _bent(run: Run, spots: list[Spot], arc: Arc, start: float, size: float) -> list[Spot]:

@@ -18,14 +18,12 @@ from itertools import pairwise
 
 import skia
 
-from model.page.anatomy import mouth_of
 from model.page.bodies import RIMS
 from model.page.lettering import Balloon
 from model.page.plane import Point, Rect
-from model.page.typesetting import FULLNESS, oval_profile
+from model.page.tails import Tail, bubbles, tail_of, wedge
+from model.page.typesetting import FULLNESS
 
-_LONGEST_TAIL = 8.0  # ems
-_SHORTEST_TAIL = 0.85
 # A cubic quarter whose middle lies on the superellipse x^n + y^n = 1.
 _HANDLE = (8 * 0.5 ** (1 / FULLNESS) - 4) / 3
 
@@ -36,15 +34,6 @@ class Outline:
 
     body: skia.Path
     parts: tuple[skia.Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Where a tail leaves the middle of its balloon, where its outline begins, and where it ends."""
-
-    root: Point
-    edge: Point
-    tip: Point
 
 
 def outlines(balloons: Sequence[Balloon]) -> tuple[tuple[Balloon, Outline], ...]:
@@ -89,29 +78,8 @@ def outline(balloon: Balloon) -> Outline:
     body = _burst(balloon, inner, rim) if balloon.kind == "shout" else oval(inner)
     if tail is not None:
         width = (1.0 if balloon.kind == "shout" else 0.8) * balloon.size
-        body = skia.Op(body, _wedge(tail, width), skia.PathOp.kUnion_PathOp)
+        body = skia.Op(body, wedge(tail, width), skia.PathOp.kUnion_PathOp)
     return Outline(body)
-
-
-def tail_of(balloon: Balloon) -> Tail | None:
-    """The tail's course towards the speaker's mouth, ending before the face; None when too near."""
-    if balloon.head is None:
-        return None
-    rect, head = balloon.rect, balloon.head
-    mouth = mouth_of(head)
-    centre = rect.centre
-    # The root slides sideways under the balloon, so that the tail leaves it steeply.
-    reach = 0.45 * rect.width / 2
-    root = Point(min(max(mouth.x, centre.x - reach), centre.x + reach), centre.y)
-    edge = _leaves(rect.inset(RIMS.get(balloon.kind, 0.0) * balloon.size), root, mouth)
-    if edge is None:
-        return None
-    near = _reaches(head, root, mouth, 0.3 * balloon.size)
-    way, whole = root.distance(near) - root.distance(edge), edge.distance(mouth)
-    shortest = min(_SHORTEST_TAIL * balloon.size, 0.7 * whole)
-    # A balloon that stands in the hair still points at its speaker.
-    length = max(min(0.88 * way, _LONGEST_TAIL * balloon.size), shortest)
-    return Tail(root, edge, edge.towards(mouth, length / whole))
 
 
 def oval(rect: Rect) -> skia.Path:
@@ -123,51 +91,6 @@ def oval(rect: Rect) -> skia.Path:
     path.cubicTo(x - k * a, y + b, x - a, y + k * b, x - a, y)
     path.cubicTo(x - a, y - k * b, x - k * a, y - b, x, y - b)
     path.cubicTo(x + k * a, y - b, x + a, y - k * b, x + a, y)
-    return path.close()
-
-
-def _leaves(rect: Rect, root: Point, goal: Point) -> Point | None:
-    """Where the way from `root`, inside the oval in `rect`, to `goal` leaves the oval, if it does."""
-    if _inside(rect, goal):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(24):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _inside(rect, root.towards(goal, middle)) else (low, middle)
-    return root.towards(goal, high)
-
-
-def _inside(rect: Rect, point: Point) -> bool:
-    height = (point.y - rect.centre.y) / (rect.height / 2)
-    return abs(height) < 1 and abs(point.x - rect.centre.x) < oval_profile(height) * rect.width / 2
-
-
-def _reaches(head: Rect, root: Point, mouth: Point, gap: float) -> Point:
-    """The last point on the way to the mouth that is not yet on the head, an oval in its rectangle."""
-    middle = head.centre
-    a, b = head.width * 0.42 + gap, head.height * 0.46 + gap
-    last = root
-    for step in range(1, 101):
-        point = root.towards(mouth, step / 100)
-        if ((point.x - middle.x) / a) ** 2 + ((point.y - middle.y) / b) ** 2 < 1:
-            break
-        last = point
-    return last
-
-
-def _wedge(tail: Tail, width: float) -> skia.Path:
-    """A tail that bends a little, wide at the balloon and pointed at the speaker."""
-    inside = tail.root.towards(tail.edge, 0.8)
-    dx, dy = tail.tip.x - tail.root.x, tail.tip.y - tail.root.y
-    length = math.hypot(dx, dy)
-    side_x, side_y = -dy / length * width / 2, dx / length * width / 2
-    # Leaning the middle towards the upright gives the stroke a hand's curve.
-    bend = Point(
-        tail.edge.x + 0.3 * (tail.tip.x - tail.edge.x), tail.edge.y + 0.55 * (tail.tip.y - tail.edge.y)
-    )
-    path = skia.Path().moveTo(inside.x + side_x, inside.y + side_y)
-    path.quadTo(bend.x + 0.45 * side_x, bend.y + 0.45 * side_y, tail.tip.x, tail.tip.y)
-    path.quadTo(bend.x - 0.45 * side_x, bend.y - 0.45 * side_y, inside.x - side_x, inside.y - side_y)
     return path.close()
 
 
@@ -236,14 +159,6 @@ def _cloud(balloon: Balloon, inner: Rect, rim: float) -> skia.Path:
 
 
 def _bubbles(balloon: Balloon, tail: Tail | None) -> tuple[skia.Path, ...]:
-    """Three bubbles, ever smaller, from the cloud to the thinker."""
-    if tail is None:
-        return ()
-    found: list[skia.Path] = []
-    start = tail.edge.towards(
-        tail.tip, min(0.9, 0.75 * balloon.size / max(tail.edge.distance(tail.tip), 0.1))
-    )
-    for share, radius in ((0.0, 0.38), (0.52, 0.27), (1.0, 0.18)):
-        spot = start.towards(tail.tip, share)
-        found.append(skia.Path().addCircle(spot.x, spot.y, radius * balloon.size))
-    return tuple(found)
+    """The bubbles from the cloud to the thinker."""
+    spots = bubbles(tail, balloon.size) if tail is not None else ()
+    return tuple(skia.Path().addCircle(spot.x, spot.y, radius) for spot, radius in spots)

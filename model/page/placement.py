@@ -22,6 +22,7 @@ Spared = tuple[tuple[Rect, float], ...]
 
 GAP = 3.5  # points of air between balloons
 _SHORT_TAIL = 9.0  # points: a balloon nearer to its speaker's head has hardly room for a tail
+_CHIN = 14.0  # points below its speaker's chin that a low balloon keeps: nearer ones gag the mouth
 _STEPS = 11  # places tried along each side of a panel
 _BEAM = 20  # arrangements kept while balloons are added
 _KINDS_OF_PLACE = 5  # coarse rows and columns; of each cell an arrangement is continued with the best place
@@ -209,6 +210,8 @@ def _own_cost(wanted: Wanted, places: Places, panel: Rect, spared: Spared, mirro
     below = np.maximum(places[:, 1] - mouth.y, 0.0) / panel.height
     cost = cost + _way(wanted, places, panel) + 3.0 * below + 0.7 * (below > 0.0)
     cost = cost + 0.7 * np.abs(middle_x - mouth.x) / panel.width
+    under = (places[:, 1] > mouth.y) & (places[:, 0] < wanted.head.right) & (places[:, 2] > wanted.head.x)
+    cost = cost + 0.12 * under * np.maximum(_CHIN - (places[:, 1] - wanted.head.bottom), 0.0)
     for rect, _ in spared:
         if not (rect.x <= mouth.x <= rect.right and rect.y <= mouth.y <= rect.bottom):
             cost = cost + 2.5 * _crosses(places, mouth, rect)

@@ -21,7 +21,7 @@ from model.page.frames import Arrangement, Frame
 from model.page.hand import hand_of
 from model.page.lettering import Balloon, letter_panel
 from model.page.plane import Point, Rect
-from model.page.templates import arrange_page
+from model.page.templates import WEBTOON, arrange_page
 from model.page.tiers import View
 from model.page.values import Book, PageArt, PanelArt
 
@@ -54,13 +54,17 @@ class SheetPanel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One page, `width` × `height` points. `notes` say what could not be had, such as a missing glyph."""
+    """One page, `width` × `height` points. `notes` say what could not be had, such as a missing glyph.
+
+    `numbered`: its number is printed; a page that scrolls has none.
+    """
 
     number: int
     width: float
     height: float
     panels: tuple[SheetPanel, ...]
     notes: tuple[str, ...] = ()
+    numbered: bool = True
 
 
 def lay_out(book: Book, page: PageArt, faces: Faces | None = None, *, pictures: bool = True) -> Sheet:
@@ -110,6 +114,7 @@ def lay_out(book: Book, page: PageArt, faces: Faces | None = None, *, pictures: 
         height=arranged.height,
         panels=tuple(panels),
         notes=tuple(notes),
+        numbered=book.page_size != WEBTOON,
     )
 
 

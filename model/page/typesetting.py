@@ -23,6 +23,7 @@ FULLNESS = 2.4  # the exponent of a balloon's outline; 2 is an ellipse
 _OFFERED = 7
 _COUNTS = 14  # numbers of lines that are tried at most, or a few more
 _LONG = 70  # words
+_SPLIT, _TORN = 0.12, 0.3  # of strain: a hyphen at a line's end, an end inside a phrase
 _SHAPES = (1.16, 1.3, 1.48)  # an oval's height over its text block's height, to choose from
 
 _COLUMN_PITCH = 1.3  # ems from column to column
@@ -30,7 +31,7 @@ _IDEALS = {(True, False): 1.75, (False, False): 3.6, (True, True): 1.25, (False,
 
 Styles = tuple[str, ...]
 Measure = Callable[[str, Styles], float]
-_Broken = tuple[str, Styles, float]  # a line's text, its characters' styles, its width
+_Broken = tuple[str, Styles, float, float]  # text, its characters' styles, width, what is wrong with its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def _rows(
     """Broken lines at their places in a body of (along, across) the lines."""
     top = (body[1] - len(lines) * pitch) / 2
     rows: list[SetLine] = []
-    for row, (text, styles, width) in enumerate(lines):
+    for row, (text, styles, width, _) in enumerate(lines):
         start = width if oval else reach
         if vertical:
             # The first column stands on the right.
@@ -249,7 +250,9 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[_Brok
             text, styles = text + piece.text, (*styles, *piece.styles)
         if pieces[end - 1].splits:
             text, styles = text + "-", (*styles, *styles[-1:])
-        lines.append((text, styles, width))
+        last = pieces[end - 1]
+        wrong = _TORN if last.torn else _SPLIT if last.splits else 0.0
+        lines.append((text, styles, width, wrong if end < len(pieces) else 0.0))
         first = end
     return lines
 
@@ -257,13 +260,13 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[_Brok
 def _strain(
     lines: list[_Broken], shares: tuple[float, ...], reach: float, stretch: float, shape: float
 ) -> float:
-    slack = [1.0 - width / (share * reach) for (_, _, width), share in zip(lines, shares, strict=True)]
+    slack = [1.0 - width / (share * reach) for (_, _, width, _), share in zip(lines, shares, strict=True)]
     strain = sum(value**2 for value in slack) / len(slack)
     if len(lines) > 1 and slack[-1] > 0.55:
         strain += 0.25  # an orphan on the last line
     if len(lines) > 2 and len(lines[-1][0].strip(".!?…")) < 4:
         strain += 0.12  # so is a short word
-    strain += 0.12 * sum(text.endswith("-") for text, _, _ in lines)
+    strain += sum(wrong for *_, wrong in lines)
     return (
         strain
         + (0.35 if stretch > 1 else 0.8) * math.log(stretch) ** 2

@@ -1,7 +1,8 @@
 """Words: text in pieces between which a line may end.
 
 In: text with a style for each character, the widest line, a language. Out: pieces; twice where there are long
-words, without and with the places at which their language breaks them. Knows nothing of lines.
+words, without and with the places at which their language breaks them, or ideographs, as phrases and one by
+one. Knows nothing of lines.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from model.page.hyphenation import break_positions
@@ -19,8 +20,10 @@ from model.page.hyphenation import break_positions
 _NO_START = frozenset(
     "、。，．・：；？！ー〜…‥）］｝」』】〉》〕’”,.!?:;)]}%»ぁぃぅぇぉっゃゅょァィゥェォッャュョヵヶ々"
 )
+_STOPS = frozenset("、。，．！？…‥―—」』）〉》】”’・")  # after which a phrase is over
 _NO_END = frozenset("（［｛「『【〈《〔‘“([{«¿¡")
 _LONG = 12  # letters: a word that may be broken although it has room
+_PHRASE = 7  # ideographs that are kept together at most
 
 # A word, with signs that a space parts from it and that may not begin a line, as French sets them.
 _WORD = re.compile(r"(?:[«‹][ \u00a0\u202f])?(?:\S|[\u00a0\u202f])+(?: [?!:;»›…]+(?!\S))*")
@@ -30,15 +33,17 @@ _Styles = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is never broken: a word, a part of one, or one ideograph. `spaced` when a space stands before it.
+    """What is never broken: a word, a part of one, or ideographs. `spaced` when a space stands before it.
 
-    `splits`: inside a word, so that a line that ends here shows a hyphen.
+    `splits`: inside a word, so that a line that ends here shows a hyphen. `torn`: inside a phrase, so that no
+    line should end here that has another place to.
     """
 
     text: str
     styles: _Styles
     spaced: bool = False
     splits: bool = False
+    torn: bool = False
 
 
 def pieces_of(
@@ -52,6 +57,8 @@ def pieces_of(
     whole = _pieces(text, styles, widest, measure, language, soft=False)
     if not whole:
         return ()
+    if any(piece.torn for piece in whole):
+        return (_phrases(whole), whole)
     if all(len(piece.text) < _LONG for piece in whole):
         return (whole,)
     soft = _pieces(text, styles, widest, measure, language, soft=True)
@@ -67,6 +74,8 @@ def _pieces(
     soft: bool,
 ) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
+    # Only hiragana tell where a phrase ends.
+    phrased = any(_is_hiragana(character) for character in text)
     for match in _WORD.finditer(text):
         start = match.start()
         for part in _breakable(match[0]):
@@ -83,8 +92,35 @@ def _pieces(
                         splits=end < len(part),
                     )
                 )
+                if phrased and len(pieces) > 1 and not pieces[-1].spaced and not pieces[-2].splits:
+                    pieces[-2] = replace(pieces[-2], torn=_within_phrase(pieces[-2].text, pieces[-1].text))
             start += len(part)
     return tuple(pieces)
+
+
+def _phrases(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Pieces that belong together as one, as long as that is not too long for a column."""
+    found: list[Piece] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last is not None and last.torn and len(last.text) + len(piece.text) <= _PHRASE:
+            found[-1] = replace(
+                piece, text=last.text + piece.text, styles=last.styles + piece.styles, spaced=last.spaced
+            )
+        else:
+            found.append(piece)
+    return tuple(found)
+
+
+def _within_phrase(before: str, after: str) -> bool:
+    """Whether one would not breathe between two pieces of Japanese.
+
+    Phrases end in hiragana, with a particle or an ending, and begin with a kanji, a katakana or a number.
+    """
+    last, first = before[-1], after[0]
+    if not (_is_ideograph(last) or _is_ideograph(first)) or last in _STOPS or first in _NO_END:
+        return False
+    return not (_is_hiragana(last) and not _is_hiragana(first) and before not in ("お", "ご"))
 
 
 def _forced(
@@ -127,6 +163,10 @@ def _breakable(word: str) -> list[str]:
         else:
             parts[-1] += character
     return parts
+
+
+def _is_hiragana(character: str) -> bool:
+    return "\u3041" <= character <= "\u309f"
 
 
 def _is_ideograph(character: str) -> bool:

@@ -11,9 +11,10 @@ from model.page.bodies import SIZE, SMALLEST
 from model.page.faces import house_faces
 from model.page.hand import Hand
 from model.page.lettering import Balloon, letter_panel
-from model.page.outlines import outline, tail_of
+from model.page.outlines import outline
 from model.page.plane import Point, Rect
 from model.page.sheet import WHOLE
+from model.page.tails import tail_of
 from model.page.values import LINE_KINDS, Line, PanelArt
 
 HAND = Hand(faces=house_faces())
