@@ -6,6 +6,7 @@ In goes a float tensor of rows; out come rows of bytes as ggml lays them out. Th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,8 +27,10 @@ _Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=(-1.8, -1.2, -0.6, 0.0
 _Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-1.2, -0.6, 0.0, 0.4))
 _Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0), steps=(0,))
 
-# Values a piece: three arrays of them stay in a processor's second cache; an accelerator wants more at once.
-_PIECE = 1 << 16
+# Values a piece, at most: a few arrays of them stay in a processor's second cache (a search uses more of them); an
+# accelerator wants more at once.
+_PIECE = 1 << 17
+_PIECE_PLAIN = 1 << 18
 _PIECE_ACCELERATED = 1 << 24
 
 _SEARCHES: dict[str, tuple[int, Callable[[Tensor, Tensor | None], Tensor]]] = {
@@ -69,12 +72,18 @@ def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None
         _check(importance, columns, kind)
         importance = importance.to(weights.device, torch.float32).view(-1, kind.values)
     blocks = weights.detach().reshape(-1, kind.values)
+    piece = _PIECE if kind.weighted else _PIECE_PLAIN
+    if weights.device.type != "cpu":
+        piece = _PIECE_ACCELERATED
+    # All of one size: a short last one would take as many operations for less.
+    pieces = max(1, -(-blocks.numel() // piece))
+    piece = max(1, -(-len(blocks) // pieces))
+
     out = torch.empty((len(blocks), kind.bytes), dtype=torch.uint8)
-    piece = (_PIECE if weights.device.type == "cpu" else _PIECE_ACCELERATED) // kind.values
 
     def work(start: int) -> None:
         x = blocks[start : start + piece].float()
-        if not torch.isfinite(x.sum()):
+        if not math.isfinite(float(x.sum())):
             raise ValueError("holds values that are not finite")
         matter = None
         if importance is not None:
@@ -112,9 +121,16 @@ def _encode_blocks(x: Tensor, kind: BlockType, importance: Tensor | None) -> Ten
     """(N, values) float32 → (N, bytes)."""
     if kind.name in _SEARCHES:
         size, search = _SEARCHES[kind.name]
-        columns = x.view(-1, size).t().contiguous()
-        matter = None if importance is None else importance.view(-1, size).t().contiguous()
-        return search(columns, matter)
+        matter = None if importance is None else _columns(importance, size)
+        return search(_columns(x, size), matter)
     if kind.name in _PLAIN:
         return _PLAIN[kind.name](x)
     return x.to(_FLOATS[kind.name]).view(torch.uint8)
+
+
+def _columns(x: Tensor, size: int) -> Tensor:
+    """(N, 256) → (size, blocks): each block a column.
+
+    As if eight columns were one: torch's plain transpose, whose steps are powers of two, misses the cache.
+    """
+    return x.view(-1, 8, size).permute(2, 0, 1).contiguous().view(size, -1)
