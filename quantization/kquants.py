@@ -27,8 +27,8 @@ _Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=(-1.8, -1.2, -0.6, 0.0
 _Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-1.2, -0.6, 0.0, 0.4))
 _Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0), steps=(0,))
 
-# Values a piece, at most: a few arrays of them stay in a processor's second cache (a search uses more of them); an
-# accelerator wants more at once.
+# Values a piece, at most: a few arrays of them stay in a processor's second cache (a search uses more of
+# them); an accelerator wants more at once.
 _PIECE = 1 << 17
 _PIECE_PLAIN = 1 << 18
 _PIECE_ACCELERATED = 1 << 24
