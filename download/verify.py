@@ -10,7 +10,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,12 +104,41 @@ def state_of(standings: Iterable[Standing]) -> State:
     return states.pop() if len(states) == 1 else "partial"
 
 
-def standing_of(source: Source, cache: Path, *, thorough: bool = False) -> Standing:
+def by_its_looks(path: Path) -> str:
+    """What is wrong with a file that is empty, or not as long as its own header says; empty: nothing."""
+    size = path.stat().st_size
+    if not size:
+        return "empty"
+    if path.suffix == ".safetensors":
+        promised = _promised(path)
+        if promised is None:
+            return "not a safetensors file"
+        if promised != size:
+            return f"{size:,} bytes, its header promises {promised:,}"
+    if path.suffix == ".gguf":
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                return "not a GGUF file"
+    return ""
+
+
+def by_every_byte(path: Path) -> str:
+    """What is wrong with a file whose bytes are not those of the digest that the cache names it by.
+
+    Empty: nothing; one that has no such name is judged by its looks.
+    """
+    name = path.resolve().name
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        return by_its_looks(path)
+    whole = is_whole(path, Expected(bytes=path.stat().st_size, digest=name))
+    return "" if whole else "its bytes are not those of its digest"
+
+
+def standing_of(source: Source, cache: Path, *, look: Callable[[Path], str] = by_its_looks) -> Standing:
     """Look at what the cache has of a source, without asking the hub.
 
     Args:
-        thorough: read every byte and compare with the digest that the cache names it by; otherwise a file
-            counts as sound when it is not empty and as long as its own header says.
+        look: what is wrong with a file; empty: nothing.
     """
     shelf = Shelf(cache, source.repository)
     commit = shelf.commit(source.revision)
@@ -126,7 +155,7 @@ def standing_of(source: Source, cache: Path, *, thorough: bool = False) -> Stand
         if not path.is_file():
             missing.append(name)
             continue
-        trouble = _named_otherwise(path) if thorough else _broken(path)
+        trouble = look(path)
         if not trouble and name.endswith(INDEX):
             try:
                 wanted += [shard for shard in shards_of(name, path.read_bytes()) if shard not in wanted]
@@ -155,33 +184,6 @@ def shards_of(name: str, data: bytes) -> tuple[str, ...]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an index of shards ({error})") from error
     return tuple(posixpath.join(posixpath.dirname(name), shard) for shard in shards)
-
-
-def _named_otherwise(path: Path) -> str:
-    """What is wrong with a file whose blob is named by its digest; empty: nothing, or it has no such name."""
-    name = path.resolve().name
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
-        return _broken(path)
-    whole = is_whole(path, Expected(bytes=path.stat().st_size, digest=name))
-    return "" if whole else "its bytes are not those of its digest"
-
-
-def _broken(path: Path) -> str:
-    """What is wrong with a file by its looks; empty: nothing."""
-    size = path.stat().st_size
-    if not size:
-        return "empty"
-    if path.suffix == ".safetensors":
-        promised = _promised(path)
-        if promised is None:
-            return "not a safetensors file"
-        if promised != size:
-            return f"{size:,} bytes, its header promises {promised:,}"
-    if path.suffix == ".gguf":
-        with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                return "not a GGUF file"
-    return ""
 
 
 def _promised(path: Path) -> int | None:

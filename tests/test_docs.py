@@ -84,6 +84,7 @@ RUN_ELSEWHERE = {
     ),
     "python run.py doctor": ("tests/doctor/test_doctor.py", 'cli.main(["doctor"])'),
     "python run.py doctor --fix": ("tests/doctor/test_doctor.py", '"doctor", "--fix"'),
+    "python run.py doctor --deep": ("tests/doctor/test_doctor.py", '"doctor", "--deep"'),
     "scripts/setup_models.sh small": ("tests/download/test_command.py", "def test_the_script"),
     "python run.py my_story.json --model flux --model_variant schnell": (
         "tests/e2e/test_variants.py",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from download.cache import default_cache
 from download.catalog import CATALOG, Set, Source, named
-from download.verify import Standing, standing_of, state_of
+from download.verify import Standing, by_every_byte, standing_of, state_of
 from model.errors import ConfigError, IntegrityError, WeightsMissing
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def _facts(one: Set, fetched: Sequence[Fetched]) -> dict[str, Any]:
 
 def _check(wanted: Sequence[Set], sources: Sequence[tuple[Source, ...]], flags: argparse.Namespace) -> int:
     """Without the hub: whether everything is here, byte for byte."""
-    standings = [[standing_of(part, default_cache(), thorough=True) for part in parts] for parts in sources]
+    standings = [
+        [standing_of(part, default_cache(), look=by_every_byte) for part in parts] for parts in sources
+    ]
     for one, several in zip(wanted, standings, strict=True):
         for standing in several:
             if standing.damaged:

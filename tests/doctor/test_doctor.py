@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -232,6 +233,36 @@ def test_sets_are_told_as_here_or_as_begun(tmp_path: Path) -> None:
     _place(tmp_path, "IDEA-Research/grounding-dino-tiny", "model.safetensors", b"short")
     damaged = list(weights.downloaded(tmp_path))[1]
     assert "model.safetensors: not a safetensors file" in damaged.text
+
+
+def test_a_wrong_byte_in_the_middle_is_found_by_reading_every_byte(
+    tmp_path: Path,
+    torch_is: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch_is()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIBE_MEMORY_PATH", str(tmp_path / "vibe.json"))
+    monkeypatch.setattr(weights, "default_cache", lambda: tmp_path / "hub")
+    for source in CATALOG["clip"].sources:
+        for name in source.files:
+            _place(tmp_path / "hub", source.repository, name)
+    held = next((tmp_path / "hub").rglob("*.safetensors"))
+    data = held.read_bytes()
+    blob = tmp_path / hashlib.sha256(data).hexdigest()  # named as the hub's cache names what it fetched
+    blob.write_bytes(data)
+    held.unlink()
+    held.symlink_to(blob)
+    assert cli.main(["doctor", "--deep"]) == 0
+    assert "each file with its digest" in capsys.readouterr().out
+    blob.write_bytes(data[:-1] + b"1")
+    assert cli.main(["doctor"]) == 0
+    assert "--deep reads every byte" in capsys.readouterr().out
+    assert cli.main(["doctor", "--deep"]) == 3
+    told = capsys.readouterr().out
+    assert f"{held.name}: its bytes are not those of its digest" in told
+    assert "→ python run.py download clip" in told
 
 
 def _place(cache: Path, repository: str, name: str, data: bytes | None = None) -> None:

@@ -17,7 +17,7 @@ from download.cache import Shelf
 from download.catalog import Source
 from download.fetch import Fetched, Fetcher
 from download.hub import TRIES, Hub
-from download.verify import standing_of
+from download.verify import by_every_byte, standing_of
 from model.errors import AutoStudioError, IntegrityError, StorageError, WeightsMissing
 
 SOURCE = Source(
@@ -53,7 +53,7 @@ class Desk:
             sorted(fetched.files) == sorted(FILES)
             and [path.read_bytes() for path in names] == rights
             and Path(snapshot_download("studio/comic", **offline)) == fetched.folder
-            and standing_of(SOURCE, self.cache, thorough=True).state == "here"
+            and standing_of(SOURCE, self.cache, look=by_every_byte).state == "here"
             and not list(self.shelf.folder.glob("blobs/*.incomplete"))
         )
 
@@ -228,7 +228,7 @@ def test_only_a_damaged_file_is_fetched_again(desk: Desk, damage: str) -> None:
     blob.unlink()
     if damage != "gone":
         blob.write_bytes(data[:-9] if damage == "cut off" else data[:-1] + b"\0")
-    assert standing_of(SOURCE, desk.cache, thorough=True).state != "here"
+    assert standing_of(SOURCE, desk.cache, look=by_every_byte).state != "here"
     assert desk.is_right(desk.fetch())
     assert [one.path.rpartition("/")[2] for one in desk.hub.bodies()] == [SHARDS[0].rpartition("/")[2]]
 

@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
         "--fix", action="store_true", help="run the commands that can do no harm, then look again"
     )
     top.add_argument(
+        "--deep",
+        action="store_true",
+        help="read every byte of downloaded weights: a minute for 30 GB, or more",
+    )
+    top.add_argument(
         "--library",
         type=Path,
         default=Path("outputs/library"),
@@ -49,13 +54,13 @@ def parser() -> argparse.ArgumentParser:
 
 def run(flags: argparse.Namespace) -> int:
     """Look, mend if asked to, and tell. The exit code."""
-    findings = examine(flags.library)
+    findings = examine(flags.library, deep=flags.deep)
     fixed: list[dict[str, object]] = []
     commands = dict.fromkeys(one.safe for one in findings if one.state == "wrong" and one.safe)
     if flags.fix and commands:
         for words in commands:
             fixed.append({"command": list(words), "code": _run(words)})
-        findings = examine(flags.library)
+        findings = examine(flags.library, deep=flags.deep)
     wrong = sum(one.state == "wrong" for one in findings)
     if flags.json:
         facts = {"ok": not wrong, "findings": [asdict(one) for one in findings], "fixed": fixed}
@@ -71,8 +76,8 @@ def run(flags: argparse.Namespace) -> int:
     return 3 if wrong else 0
 
 
-def examine(library: Path) -> list[Finding]:
-    """Every check, in the order in which one needs the other."""
+def examine(library: Path, *, deep: bool = False) -> list[Finding]:
+    """Every check, in the order in which one needs the other; `deep`: see `weights.downloaded`."""
     installed = packages.Installed()
     probed = functools.cache(probe.ask)
     checks: list[tuple[str, Check]] = [
@@ -84,7 +89,7 @@ def examine(library: Path) -> list[Finding]:
         ("memory", machine.memory),
         ("disk", lambda: machine.disk(Path("outputs"), library, _cache())),
         ("weights", weights.starter),
-        ("weights", weights.downloaded),
+        ("weights", lambda: weights.downloaded(deep=deep)),
         ("library", lambda: stores.library(library)),
         ("vibe", stores.vibe),
         ("encoder", stores.encoder),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from download.cache import default_cache
 from download.catalog import CATALOG
-from download.verify import Standing, standing_of
+from download.verify import Standing, by_every_byte, by_its_looks, standing_of
 from model.commands.doctor.findings import ROOT, Finding, note, ok, run_command, wrong
 from model.files import sha256_of
 
@@ -41,19 +42,26 @@ def starter(folder: Path = STARTER) -> Iterator[Finding]:
         yield ok("weights", f"starter: {len(expected)} files, each with its sha256")
 
 
-def downloaded(cache: Path | None = None) -> Iterator[Finding]:
-    """Sets of the catalog that are here, and those that were begun."""
+def downloaded(cache: Path | None = None, *, deep: bool = False) -> Iterator[Finding]:
+    """Sets of the catalog that are here, and those that were begun.
+
+    Args:
+        deep: every byte is read, once, and held against the digest that the hub told; else sizes and headers.
+    """
     place = cache or default_cache()
+    # Sets share files.
+    look = functools.cache(by_every_byte) if deep else by_its_looks
     found: dict[tuple[str, str | None], list[Standing]] = {}
     for one in CATALOG.values():
         for level in (None, *(one.gguf.levels if one.gguf else ())):
             if level is not None or not one.only_gguf:
-                found[one.name, level] = [standing_of(source, place) for source in one.at(level)]
+                found[one.name, level] = [standing_of(source, place, look=look) for source in one.at(level)]
     whole = {key: parts for key, parts in found.items() if all(part.state == "here" for part in parts)}
     known = {file for parts in whole.values() for file in _files(parts)}
     for (name, level), parts in whole.items():
         size = sum(part.bytes for part in parts)
-        yield ok("weights", f"{_named(name, level)}: here, {size / 1e9:.2f} GB in {place}")
+        looked = "each file with its digest" if deep else "by sizes and headers; --deep reads every byte"
+        yield ok("weights", f"{_named(name, level)}: here, {size / 1e9:.2f} GB in {place}, {looked}")
     if not whole:
         yield note(
             "weights", f"no larger model in {place}; the starter draws", run_command("download", "--list")
