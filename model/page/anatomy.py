@@ -9,8 +9,8 @@ WHOLE, BUST, NEAR = "whole", "bust", "near"
 
 # Of a figure's height, how much is head when its feet, or its shoulders, are outside the picture: drawn
 # people have large heads, and a head taken for too large only keeps balloons off a collar.
-_LEAST = {WHOLE: 0.36, BUST: 0.6, NEAR: 0.9}
-_MOST = {WHOLE: 0.72, BUST: 0.72, NEAR: 0.9}
+_LEAST = {WHOLE: 0.36, BUST: 0.68, NEAR: 0.9}
+_MOST = {WHOLE: 0.72, BUST: 0.74, NEAR: 0.9}
 _CUT = 0.96  # of the picture's height: a box that ends below this goes on outside
 
 

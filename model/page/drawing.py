@@ -112,7 +112,7 @@ def draw_balloons(
 
 
 def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:
-    """The page number, in the middle of the lower margin; none where a panel has taken the margin, or on a strip."""
+    """The page number, in the middle of the lower margin; none on a strip, or where a panel took that."""
     text, size = str(sheet.number), 7.0
     x = sheet.width / 2 - faces.width(text, "regular") * size / 2
     lowest = max((panel.frame.bottom for panel in sheet.panels), default=sheet.height)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -49,6 +49,7 @@ class Press:
         self._found = found
         self._sheets: dict[int, Sheet] = {}
         self._notes: dict[int, tuple[str, ...]] = {}
+        self._further: list[str] = []
         self._stamps = page_stamps(book, self.faces, dpi, self.layers)
         self._drawn: dict[int, Path] = {}
         self._kept = tempfile.TemporaryDirectory(prefix="autostudio-pages-")
@@ -79,7 +80,12 @@ class Press:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the letterer has to say of all pages: characters that no typeface has, and the like."""
-        return tuple(note for index in range(len(self)) for note in self._notes.get(index, ()))
+        of_pages = (note for index in range(len(self)) for note in self._notes.get(index, ()))
+        return tuple(dict.fromkeys((*of_pages, *self._further)))
+
+    def add_notes(self, notes: Iterable[str]) -> None:
+        """Keep what the letterer has to say of panels that were set elsewhere than on their page."""
+        self._further += notes
 
     def name(self, index: int) -> str:
         """A page's file name."""

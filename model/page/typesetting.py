@@ -23,6 +23,7 @@ FULLNESS = 2.4  # the exponent of a balloon's outline; 2 is an ellipse
 _OFFERED = 7
 _COUNTS = 14  # numbers of lines that are tried at most, or a few more
 _LONG = 70  # words
+_FLAT = 2.0  # times its ideal stretch: from here on an oval is a cigar
 _SPLIT, _TORN = 0.12, 0.3  # of strain: a hyphen at a line's end, an end inside a phrase
 _SHAPES = (1.16, 1.3, 1.48)  # an oval's height over its text block's height, to choose from
 
@@ -270,5 +271,6 @@ def _strain(
     return (
         strain
         + (0.35 if stretch > 1 else 0.8) * math.log(stretch) ** 2
+        + 1.5 * max(0.0, math.log(stretch / _FLAT)) ** 2
         + 0.25 * (shape - 1.16 if len(lines) > 1 else 0.0)
     )

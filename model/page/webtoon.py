@@ -42,6 +42,7 @@ def write_strip(folder: Path, press: Press) -> list[Path]:
     """
     panels = [(page, panel) for page, art in enumerate(press.book.pages) for panel in art.panels]
     sheets = [_sheet(panel, press) for _, panel in panels]
+    press.add_notes(note for sheet in sheets for note in sheet.notes)
     gaps = [_GUTTER if before == after else _PAGE_GUTTER for (before, _), (after, _) in pairwise(panels)]
     heights = [round(sheet.height * WIDTH / sheet.width) for sheet in sheets]
     files: list[Path] = []
