@@ -148,7 +148,7 @@ def keep_to(plan: Plan, networks: Networks, device: str) -> Turns:
     A denoiser that diffusers loaded from a GGUF file keeps its packed weights, as many layers unpacked as
     `plan.hot` allows.
     """
-    keep_packed(networks.denoiser, hot=plan.hot)
+    keep_packed(networks.denoiser, hot=plan.hot, device=device)
     if plan.tiling:
         networks.vae.enable_slicing()
         networks.vae.enable_tiling()
