@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.render.devices import memory_errors
+from model.render.flux_attention import PiecewiseAttention
 from model.render.flux_conditions import Conditioner, Conditions, owned_cells
 from model.render.flux_conditions import square_picture as square_picture
 from model.render.flux_parts import FluxParts, load_flux, read_text
@@ -37,6 +38,7 @@ class FluxRenderer:
         device: cuda, mps or cpu.
         dtype: of the transformer and the VAE; float32 on CPU (bfloat16 would quantise the time step).
         plan: how to keep to the memory that there is; None = everything stays on the device, unpacked.
+        parts: the checkpoint in memory already; None = it is read.
     """
 
     def __init__(
@@ -47,14 +49,16 @@ class FluxRenderer:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         plan: Plan | None = None,
+        parts: FluxParts | None = None,
     ) -> None:
         self.checkpoint = checkpoint
-        self.parts: FluxParts = load_flux(
+        self.parts: FluxParts = parts or load_flux(
             checkpoint,
             device=device if plan is None else "cpu",
             dtype=dtype,
             packed=plan is not None and plan.packed,
         )
+        self.parts.transformer.set_attn_processor(PiecewiseAttention())
         if plan is not None:
             self._keep_to(plan, device, dtype)
         self.device, self.dtype = device, dtype

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.render.flux_attention import Pieces, in_pieces
 from model.render.flux_parts import FluxParts
 from model.render.request import PanelRequest, Region
 from model.render.sequence import Layout, attention_mask, image_ids, region_cells, weighted
@@ -27,6 +28,7 @@ class Conditions:
     """What one transformer call is told.
 
     Attributes:
+        mask: who attends to whom, as `in_pieces` gives it, or a bias; None = everybody to everybody.
         references: packed latents of references; None when there are none.
         doubled: the second half of the batch is told the negative prompts.
     """
@@ -35,7 +37,7 @@ class Conditions:
     pooled: Tensor
     text_ids: Tensor
     image_ids: Tensor
-    mask: Tensor
+    mask: Tensor | Pieces | None
     references: Tensor | None
     doubled: bool
 
@@ -112,14 +114,17 @@ class Conditioner:
         )
         if not sampling.masked:
             mask = _unmasked(mask)
-        if shown and sampling.reference_scale != 1:
-            mask = weighted(mask, layout, sampling.reference_scale).to(self._dtype)
+        obeyed = (
+            weighted(mask, layout, sampling.reference_scale).to(self._device, self._dtype)
+            if shown and sampling.reference_scale != 1
+            else in_pieces(mask, self._device)
+        )
         return Conditions(
             text=_joint_text(texts, region_texts, references, layout).to(self._device, self._dtype),
             pooled=torch.cat([self._pool(prompt) for prompt in prompts]).to(self._device, self._dtype),
             text_ids=torch.zeros(layout.text, 3, device=self._device),
             image_ids=image_ids(layout).to(self._device),
-            mask=mask.to(self._device),
+            mask=obeyed,
             references=self._latents(references) if layout.reference else None,
             doubled=doubled,
         )
