@@ -19,8 +19,8 @@ from pathlib import Path
 
 import skia
 
-from model.errors import PackageMissing
 from model.page.emphasis import STYLES, spans
+from model.page.fontfiles import typeface_of
 from model.page.shaping import Shape, Shaper, shaper_of
 from model.page.typefaces import Family, fallbacks, family
 
@@ -73,11 +73,7 @@ class Faces:
         if by_content:
             self.name += "-" + hashlib.sha256(chosen.files["regular"].read_bytes()).hexdigest()[:12]
         self._main = {style: _face(chosen, style) for style in STYLES}
-        # By whether they stand in for something bold.
-        self._fallbacks = {
-            bold: tuple(Face(_load(file), shaper_of(file), thickened=bold) for file in others)
-            for bold in (False, True)
-        }
+        self._fallbacks = tuple(others)
         self._chosen: dict[tuple[str, str], Face | None] = {}
         self._runs: dict[tuple[str, str], tuple[Run, ...]] = {}
 
@@ -137,7 +133,10 @@ class Faces:
             # Spaces are advanced over; joiners and variation selectors are nothing to see.
             return main
         code = ord(character)
-        for face in (main, *self._fallbacks["bold" in style]):
+        if main.typeface.unicharToGlyph(code):
+            return main
+        for file in self._fallbacks:
+            face = _fallback(file, "bold" in style)
             if face.typeface.unicharToGlyph(code):
                 return face
         found = skia.FontMgr().matchFamilyStyleCharacter("", skia.FontStyle(), [], code)
@@ -177,12 +176,18 @@ def _face(chosen: Family, style: str) -> Face:
     stand_in = next(name for name in _STAND_INS[style] if name in chosen.files)
     file = chosen.files[stand_in]
     return Face(
-        typeface=_load(file),
+        typeface=typeface_of(file),
         shaper=shaper_of(file),
         scale=chosen.scale,
         leans="italic" in style and "italic" not in stand_in,
         thickened="bold" in style and "bold" not in stand_in,
     )
+
+
+@lru_cache(maxsize=64)
+def _fallback(file: Path, bold: bool) -> Face:
+    """The face that stands in for a style, bold or not; opened when it is first needed."""
+    return Face(typeface_of(file), shaper_of(file), thickened=bold)
 
 
 def _run(face: Face, text: str, leftwards: bool) -> Run:
@@ -237,12 +242,3 @@ def _font(face: Face, size: float, squeeze: float = 1.0) -> skia.Font:
     made.setLinearMetrics(True)
     made.setEdging(skia.Font.Edging.kAntiAlias)
     return made
-
-
-@lru_cache(maxsize=64)
-def _load(file: Path) -> skia.Typeface:
-    # A manager without system fonts: a named file needs none, and asking the system takes time.
-    face = skia.FontMgr.New_Custom_Empty().makeFromFile(str(file))
-    if face is None:
-        raise PackageMissing(f"typeface {file} cannot be read; expected a TrueType or OpenType file")
-    return face

@@ -76,5 +76,12 @@ def test_every_drawn_glyph_exists() -> None:
             assert run.face.typeface.unicharToGlyph(ord(character)) != 0
 
 
+def test_an_ideograph_is_itself_in_a_pdf_and_no_radical() -> None:
+    (run,) = house_faces().runs("走", "regular")
+    assert run.face.typeface.unicharToGlyph(ord("走")) == run.glyphs[0] != 0
+    # U+2F9B looks the same; were it in the typeface, a PDF would name the glyph after it.
+    assert run.face.typeface.unicharToGlyph(0x2F9B) == 0
+
+
 def test_joiners_and_selectors_are_nothing_to_miss() -> None:
     assert house_faces().missing("a\u200db\ufe0f \u00a0") == ()

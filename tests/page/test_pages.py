@@ -91,6 +91,17 @@ def apart(balloons: tuple[Balloon, ...]) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pages())
 def test_balloons_stay_on_the_page_apart_and_off_the_heads(made: tuple[Book, PageArt]) -> None:
+    keep_their_places(made)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(pages())
+def test_balloons_of_thousands_of_pages_stay_apart_and_off_the_heads(made: tuple[Book, PageArt]) -> None:
+    keep_their_places(made)
+
+
+def keep_their_places(made: tuple[Book, PageArt]) -> None:
     sheet: Sheet = lay_out(*made)
     paper = Rect(0.0, 0.0, sheet.width, sheet.height)
     apart(tuple(balloon for panel in sheet.panels for balloon in panel.balloons))

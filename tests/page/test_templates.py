@@ -121,6 +121,7 @@ def test_thousands_of_pages_tile_and_read_in_order() -> None:
         direction = chance.choice(("ltr", "rtl"))
         tiles((template, views, size), direction)
         in_order((template, views, size), direction)
+        mirrors((template, views, size))
 
 
 def tiles(asked: Asked, direction: str) -> None:
@@ -179,6 +180,10 @@ def in_order(asked: Asked, direction: str) -> None:
 @MANY
 @given(arrangements())
 def test_rtl_mirrors_ltr(asked: Asked) -> None:
+    mirrors(asked)
+
+
+def mirrors(asked: Asked) -> None:
     left, right = (arrange_page(*asked, direction) for direction in ("ltr", "rtl"))
     assert (left.width, left.height) == (right.width, right.height)
     for one, other in zip(left.frames, right.frames, strict=True):
