@@ -64,12 +64,12 @@ def _q4_1(blocks: Tensor) -> Numbers:
 
 
 def _q5_0(blocks: Tensor) -> Numbers:
-    q = _spread(blocks[:, 6:], 16, 4) | _spread(blocks[:, 2:6], 1, 1) << 4
+    q = _spread(blocks[:, 6:], 16, 4) | _bits(blocks[:, 2:6]) << 4
     return Numbers(q, None, _units(blocks[:, :2]))
 
 
 def _q5_1(blocks: Tensor) -> Numbers:
-    q = _spread(blocks[:, 8:], 16, 4) | _spread(blocks[:, 4:8], 1, 1) << 4
+    q = _spread(blocks[:, 8:], 16, 4) | _bits(blocks[:, 4:8]) << 4
     return Numbers(q, None, _added(_units(blocks[:, :4])))
 
 
@@ -99,10 +99,24 @@ def _q2_k(blocks: Tensor) -> Numbers:
 
 
 def _spread(data: Tensor, width: int, bits: int) -> Tensor:
-    """Bytes of several numbers: of each `width` bytes first all lowest bits, then the next."""
-    shifts = torch.arange(0, 8, bits, dtype=torch.uint8, device=data.device)[:, None]
-    parts = data.reshape(len(data), -1, 1, width) >> shifts
-    return (parts & (1 << bits) - 1).view(len(data), -1)
+    """Bytes of several numbers: of each `width` bytes first all lowest bits, then the next.
+
+    Several bytes are shifted as one word: what comes over from the next byte is masked out.
+    """
+    word, size = (torch.int64, 8) if width % 8 == 0 else (torch.int32, 4)
+    shifts = torch.arange(0, 8, bits, dtype=word, device=data.device)[:, None]
+    mask = ((1 << bits) - 1) * int.from_bytes(b"\1" * size, "little")
+    # (A copy in any case: words begin where their size says.)
+    words = data.reshape(-1).clone().view(word).view(len(data), -1, 1, width // size)
+    return ((words >> shifts) & mask).view(torch.uint8).view(len(data), -1)
+
+
+def _bits(data: Tensor) -> Tensor:
+    """Of each byte its bits, the lowest first."""
+    number = torch.arange(256, dtype=torch.uint8, device=data.device)[:, None]
+    table = (number >> torch.arange(8, dtype=torch.uint8, device=data.device) & 1).view(torch.int64).view(-1)
+    found = table.index_select(0, data.reshape(-1).int())
+    return found.view(torch.uint8).view(len(data), -1)
 
 
 def _pairs_of_scales(data: Tensor) -> Tensor:

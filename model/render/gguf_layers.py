@@ -2,9 +2,9 @@
 
 In: a model that diffusers loaded from a GGUF file. Out: the same model with other layers: as many as the
 memory allows hold their weights unpacked (hot), the others are unpacked into one buffer that all of them
-share. The numbers are those of diffusers' own layers, bit for bit. But theirs go over a whole matrix operation
-by operation, with fresh memory for each; ours go piece by piece, so that a piece stays in the cache, over
-bytes in an order of their own (`gguf_planes`).
+share. The numbers are those of diffusers' own layers, bit for bit. But theirs go over a whole matrix
+operation by operation, with fresh memory for each; ours go piece by piece, so that a piece stays in the
+cache, over bytes in an order of their own (`gguf_planes`).
 Knows nothing of Flux, of files and of plans.
 """
 

@@ -1,7 +1,7 @@
 """Packed weights in an order that is unpacked by few long operations; as many bytes as in the file.
 
-In a GGUF file a block's scale, high bits and low bits stand side by side, a few bytes each: operations on them
-are short and many. `arrange` keeps the same numbers as planes: the low bits of a piece of the matrix, its
+In a GGUF file a block's scale, high bits and low bits stand side by side, a few bytes each: operations on
+them are short and many. `arrange` keeps the same numbers as planes: the low bits of a piece of the matrix, its
 high bits, then all scales. A byte of a plane holds values that are far apart, so that every shift of a whole
 plane is a part of the piece. `unpack` makes the weights.
 
@@ -58,7 +58,8 @@ def unpack(packed: Tensor, layout: Layout, into: Tensor, piece: int, buffer: Buf
     """Fill `into` with the weights that `arrange` was given, by pieces of the same size."""
     values = into.view(-1)
     count = values.numel() // layout.values
-    scales, minima = _factors(packed, layout, count, buffer)
+    single = packed.device.type == "cpu" and into.dtype == torch.float32
+    scales, minima = _factors(packed, layout, count, single, buffer)
     size, groups = layout.values * layout.bits // 8, layout.values // layout.group
     for start in range(0, count, piece):
         end = min(count, start + piece)
@@ -68,7 +69,7 @@ def unpack(packed: Tensor, layout: Layout, into: Tensor, piece: int, buffer: Buf
         part = values[start * layout.values : end * layout.values].view(-1, layout.group)
         columns = slice(start * groups, end * groups)
         lowest = None if minima is None else minima[columns]
-        if packed.device.type == "cpu" and into.dtype == torch.float32:
+        if single:
             _in_single(q.view(torch.int8).view(part.shape), scales[columns], lowest, part, buffer)
         else:
             products = q.view(torch.int8).view(part.shape) * scales[columns]
@@ -77,6 +78,7 @@ def unpack(packed: Tensor, layout: Layout, into: Tensor, piece: int, buffer: Buf
 
 
 def _in_single(q: Tensor, scale: Tensor, lowest: Tensor | None, part: Tensor, buffer: Buffer) -> None:
+    """One piece: multiply, round, subtract, round."""
     half = buffer.of("half", part.numel(), part.device, torch.float16).view(part.shape)
     part.copy_(q)
     half.copy_(part.mul_(scale))
@@ -86,15 +88,16 @@ def _in_single(q: Tensor, scale: Tensor, lowest: Tensor | None, part: Tensor, bu
         part.copy_(half)
 
 
-def _factors(packed: Tensor, layout: Layout, count: int, buffer: Buffer) -> tuple[Tensor, Tensor | None]:
+def _factors(
+    packed: Tensor, layout: Layout, count: int, single: bool, buffer: Buffer
+) -> tuple[Tensor, Tensor | None]:
     """What the values of each group are multiplied by, and what is subtracted: (groups, 1) each.
 
-    On a CPU in single precision, else in half: of the same numbers.
+    In single precision or in half, the same numbers.
     """
     kinds = 2 if layout.minima else 1
     units = packed[-2 * kinds * count :].view(torch.float16).view(kinds, count, 1)
-    on_cpu = packed.device.type == "cpu"
-    if on_cpu:
+    if single:
         units = units.float()
     if layout.scale_bits:
         groups = layout.values // layout.group
@@ -104,7 +107,7 @@ def _factors(packed: Tensor, layout: Layout, count: int, buffer: Buffer) -> tupl
         if layout.scale_zero:
             whole.sub_(layout.scale_zero)
         units = units * whole.view(torch.int8).view(kinds, count, groups)
-        if on_cpu:
+        if single:
             units = units.half().float()
     both = units.view(kinds, -1, 1)
     return both[0], both[1] if layout.minima else None

@@ -9,10 +9,14 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from diffusers.quantizers.gguf.utils import GGUFLinear, GGUFParameter
+from diffusers.quantizers.gguf.utils import GGUFLinear, GGUFParameter, dequantize_functions
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
+from model.render.gguf_blocks import LAYOUTS
 from model.render.gguf_layers import PackedLinear, keep_packed
+from model.render.gguf_planes import Buffer, arrange, unpack
 from quantization.kquants import encode
 from quantization.levels import TYPES
 
@@ -49,6 +53,30 @@ def test_every_type_gives_the_numbers_of_diffusers(kind: str) -> None:
             for _ in range(2):
                 assert torch.equal(ours[0](fed[:, :256]), wanted[0])
                 assert torch.equal(ours[1]["deep"](fed), wanted[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 20), piece=st.integers(1, 8))
+@settings(max_examples=15, deadline=None)
+def test_any_bytes_give_the_numbers_of_diffusers(kind: str, seed: int, count: int, piece: int) -> None:
+    type_ = TYPES[kind]
+    random = np.random.default_rng(seed)
+    blocks = random.integers(0, 256, (count, type_.bytes), np.uint8)
+    # Units of any finite size, of either sign; all else may be anything.
+    halves = (random.standard_normal((count, 2)) * 10.0 ** random.integers(-7, 3, (count, 2))).astype(
+        np.float16
+    )
+    size = 2 if kind in ("Q8_0", "Q6_K", "Q5_0", "Q4_0", "Q3_K") else 4
+    place = type_.bytes - size if kind in ("Q6_K", "Q3_K", "Q2_K") else 0
+    blocks[:, place : place + size] = halves.view(np.uint8)[:, :size]
+    data, layout = torch.from_numpy(blocks), LAYOUTS[type_.number]
+    decode = dequantize_functions[gguf.GGMLQuantizationType(type_.number)]
+    wanted = decode(data, type_.values, type_.bytes)
+    packed = arrange(data, layout, piece)
+    assert packed.numel() == data.numel()
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        found = unpack(packed, layout, torch.empty(count, type_.values, dtype=dtype), piece, Buffer())
+        assert torch.equal(found, wanted.to(dtype))
 
 
 def test_memory_decides_how_many_layers_are_hot() -> None:
