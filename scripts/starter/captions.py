@@ -47,6 +47,7 @@ ROLES = {
 }
 
 Attributes = Mapping[str, Any]
+Phrase = tuple[str, tuple[str, ...]]  # words, and the names of the attributes that they tell
 
 
 def attributes(who: Identity, state: State) -> dict[str, Any]:
@@ -103,41 +104,57 @@ def region_caption(
         drop: probability of leaving each lasting attribute out, so that a reference has to carry it.
         full: say everything, in the usual order, with plain wording (for held-out prompts).
     """
+    return " ".join(words for words, _ in region_phrases(character, rng, drop=drop, full=full))
+
+
+def region_phrases(
+    character: Attributes, rng: random.Random, *, drop: float = 0.0, full: bool = False
+) -> list[Phrase]:
+    """What `region_caption` says, phrase by phrase, the subject first, with what each tells of."""
     keep = 1.0 - drop
 
     def said(probability: float) -> bool:
         return full or rng.random() < probability
 
-    lasting: list[str] = []
+    lasting: list[Phrase] = []
     if said(0.97 * keep):
-        lasting.append(hair_phrase(character["hair"], character["style"], rng))
+        lasting.append((hair_phrase(character["hair"], character["style"], rng), ("hair", "style")))
     if said(0.97 * keep):
         wearing = "wearing " if not full and rng.random() < 0.1 else ""
-        lasting.append(f"{wearing}{character['color']} {character['outfit']}")
+        lasting.append((f"{wearing}{character['color']} {character['outfit']}", ("color", "outfit")))
     if character["acc"] != "none" and said(0.95 * keep):
-        lasting.append(character["acc"])
+        lasting.append((character["acc"], ("acc",)))
     if said(0.5 * keep):
-        lasting.append(f"{character['eyes']} eyes")
-    passing: list[str] = []
+        lasting.append((f"{character['eyes']} eyes", ("eyes",)))
+    passing: list[Phrase] = []
     if said(0.95):
-        passing.append(character["expr"] if full else rng.choice(EXPRESSIONS[character["expr"]]))
+        expression = character["expr"] if full else rng.choice(EXPRESSIONS[character["expr"]])
+        passing.append((expression, ("expr",)))
     if said(0.85):
-        passing.append(character["pose"])
+        passing.append((character["pose"], ("pose",)))
     parts = lasting + passing
     if not full and rng.random() < 0.3:
         rng.shuffle(parts)
     subject = "a character" if full else rng.choice(SUBJECTS)
     linked = not full and lasting and parts[0] == lasting[0] and rng.random() < 0.6
-    return " ".join([subject, *(["with"] if linked else []), *parts])
+    return [(f"{subject} with" if linked else subject, ()), *parts]
 
 
 def global_caption(scene: Attributes, rng: random.Random, *, full: bool = False) -> str:
     """The global prompt of one scene (keys: ink, count, frame, bg)."""
+    return " ".join(words for words, _ in global_phrases(scene, rng, full=full))
+
+
+def global_phrases(scene: Attributes, rng: random.Random, *, full: bool = False) -> list[Phrase]:
+    """What `global_caption` says, phrase by phrase, with the attributes that each tells."""
+    count = COUNTS[scene["count"]]
     if full:
         style = "manga ink style" if scene["ink"] else "colour comic"
-        return f"{style} {COUNTS[scene['count']]} {SHOTS[scene['frame']][0]} {scene['bg']}"
-    style = rng.choice(INK_STYLES if scene["ink"] else COLOUR_STYLES)
-    where = rng.choice(BACKGROUNDS.get(scene["bg"], (scene["bg"],)))
-    if not where.endswith("background") and rng.random() < 0.35:
-        where += " background"
-    return f"{style} {COUNTS[scene['count']]} {rng.choice(SHOTS[scene['frame']])} {where}"
+        shot, where = SHOTS[scene["frame"]][0], scene["bg"]
+    else:
+        style = rng.choice(INK_STYLES if scene["ink"] else COLOUR_STYLES)
+        where = rng.choice(BACKGROUNDS.get(scene["bg"], (scene["bg"],)))
+        if not where.endswith("background") and rng.random() < 0.35:
+            where += " background"
+        shot = rng.choice(SHOTS[scene["frame"]])
+    return [(style, ("ink",)), (count, ("count",)), (shot, ("frame",)), (where, ("bg",))]
