@@ -1,8 +1,8 @@
 """Packed weights in an order that is unpacked by few long operations; as many bytes as in the file.
 
 In a GGUF file a block's scale, high bits and low bits stand side by side, a few bytes each: operations on
-them are short and many. `arrange` keeps the same numbers as planes: the low bits of a piece of the matrix, its
-high bits, then all scales. A byte of a plane holds values that are far apart, so that every shift of a whole
+them are short and many. `arrange` keeps the same numbers as planes: the low bits of a piece of the matrix,
+its high bits, then all scales. A byte of a plane holds values that are far apart, so that every shift of a whole
 plane is a part of the piece. `unpack` makes the weights.
 
 The numbers are those of diffusers' decoders, bit for bit: half precision after every product and difference.
