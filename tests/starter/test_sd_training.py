@@ -130,9 +130,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
         abouts.append(about | {"reference": offset})
         offset += len(references)
     shard = {
-        "latents": torch.randn(1, 1, 64, generator=generator)
-        .half()
-        .repeat(len(abouts), CELLS, 1),
+        "latents": torch.randn(1, 1, 64, generator=generator).half().repeat(len(abouts), CELLS, 1),
         "references": torch.randn(offset, 16, 64, generator=generator).half(),
         "about": abouts,
     }
