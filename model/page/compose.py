@@ -30,7 +30,6 @@ from model.page.drawing import (
 )
 from model.page.faces import Faces, house_faces
 from model.page.inking import ink_text
-from model.page.plane import Rect
 from model.page.sheet import Sheet, SheetPanel, lay_out, open_picture, readable
 from model.page.typesetting import LEADING, set_in_box
 from model.page.values import Book, PageArt
@@ -102,14 +101,19 @@ def draw_layout(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
 def fitted_pictures(sheet: Sheet, dpi: float) -> dict[str, Image.Image]:
     """The sheet's pictures by panel id: RGB, cropped to what frames show, scaled to their pixels at `dpi`."""
     return {
-        panel.art.id: _fitted(panel.art.picture, panel.window, panel.frame, dpi)
+        panel.art.id: fitted(panel.art.picture, panel.window, pixels_of(panel, dpi))
         for panel in sheet.panels
         if panel.art.picture is not None
     }
 
 
-def _fitted(picture: Path, window: Box, frame: Rect, dpi: float) -> Image.Image:
-    size = max(1, round(frame.width * dpi / 72)), max(1, round(frame.height * dpi / 72))
+def pixels_of(panel: SheetPanel, dpi: float) -> tuple[int, int]:
+    """Width and height in pixels of a panel's picture at `dpi`."""
+    return max(1, round(panel.frame.width * dpi / 72)), max(1, round(panel.frame.height * dpi / 72))
+
+
+def fitted(picture: Path, window: Box, size: tuple[int, int]) -> Image.Image:
+    """The part of a picture that shows, in so many pixels: RGB."""
     with open_picture(picture) as opened, readable(picture):
         width, height = opened.size
         box = window.x * width, window.y * height, window.right * width, window.bottom * height

@@ -1,32 +1,28 @@
 """Press: the pages of one book, laid out and drawn at most once, and not at all when they are there.
 
 In: a book, a resolution, the layers to draw, and the folder where pages of an earlier export may lie. Out:
-sheets, page pictures as PNG, and the letterer's notes. A page's PNG carries the stamp of all that decided it;
-while the stamp is the same, the picture is taken from the file. Knows nothing of what pages are bound into.
+sheets, page pictures as PNG, and the letterer's notes. A page's PNG carries the stamp of all that decided it,
+and its sheet (`imprint.py`); while the stamp is the same, both are taken from the file. Knows nothing of what
+pages are bound into.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from model.files import storage_errors, write_bytes
 from model.page.compose import DPI, fitted_pictures, raster
 from model.page.drawing import LAYERS, WORDS
 from model.page.faces import house_faces
+from model.page.imprint import Imprint, imprinted, read_imprint
 from model.page.sheet import Sheet, lay_out
-from model.page.stamps import book_stamp, page_stamps
+from model.page.stamps import book_stamp, page_stamps, picture_digests
 from model.page.values import Book
-
-_PNG_LEVEL = 3  # a third of the default's time for a tenth more bytes
-_STAMP, _NOTES = "autostudio-page", "autostudio-notes"
 
 
 class Press:
@@ -50,7 +46,9 @@ class Press:
         self._sheets: dict[int, Sheet] = {}
         self._notes: dict[int, tuple[str, ...]] = {}
         self._further: list[str] = []
-        self._stamps = page_stamps(book, self.faces, dpi, self.layers)
+        self.digests = picture_digests(book)
+        self._stamps = page_stamps(book, self.faces, dpi, self.layers, self.digests)
+        self._imprints: dict[int, Imprint] = {}
         self._drawn: dict[int, Path] = {}
         self._kept = tempfile.TemporaryDirectory(prefix="autostudio-pages-")
         for index in range(len(self)):
@@ -102,9 +100,11 @@ class Press:
                 self.sheet(index)
 
     def sheet(self, index: int) -> Sheet:
-        """One page, laid out."""
+        """One page, laid out; as its file tells, where it is there."""
         if index not in self._sheets:
-            self._sheets[index] = lay_out(self.book, self.book.pages[index], self.faces)
+            page, imprint = self.book.pages[index], self._imprints.get(index)
+            told = imprint.sheet(page) if imprint else None
+            self._sheets[index] = told or lay_out(self.book, page, self.faces)
             self._notes[index] = self._sheets[index].notes
         return self._sheets[index]
 
@@ -125,7 +125,7 @@ class Press:
             pictures = fitted_pictures(sheet, self.dpi)
             page = raster(sheet, pictures, self.faces, self.dpi, self.layers).convert("RGB")
             path = Path(self._kept.name) / self.name(index)
-            write_bytes(path, self._png(page, index))
+            write_bytes(path, imprinted(page, self._stamps[index], sheet, self.dpi))
             self._drawn[index] = path
             self.set_anew.append(self.book.pages[index].number)
         return self._drawn[index]
@@ -138,25 +138,15 @@ class Press:
                 write_bytes(path, drawn.read_bytes(), keep_same=True)
         self._drawn[index] = path
 
-    def _png(self, page: Image.Image, index: int) -> bytes:
-        about = PngInfo()
-        about.add_text(_STAMP, self._stamps[index])
-        about.add_text(_NOTES, json.dumps(self._notes[index]))
-        coded = io.BytesIO()
-        page.save(coded, "PNG", compress_level=_PNG_LEVEL, dpi=(self.dpi, self.dpi), pnginfo=about)
-        return coded.getvalue()
-
     def _look_up(self, index: int) -> None:
         path = self._found / self.name(index) if self._found else None
         if path is None or not path.is_file():
             return
-        try:
-            with Image.open(path) as opened:
-                stamp, notes = opened.info.get(_STAMP), json.loads(opened.info.get(_NOTES, "null"))
-        except (OSError, SyntaxError, ValueError):
+        imprint = read_imprint(path)
+        if imprint is None or imprint.stamp != self._stamps[index]:
             return  # whatever it is, it is replaced
-        if stamp == self._stamps[index]:
-            # What lacked a character may have it now: a typeface may have been installed.
-            self.incomplete |= notes != []
-            if notes == []:
-                self._drawn[index] = path
+        # What lacked a character may have it now: a typeface may have been installed.
+        self.incomplete |= not imprint.complete
+        if imprint.complete:
+            self._drawn[index] = path
+            self._imprints[index] = imprint

@@ -10,7 +10,7 @@ another version sets every page anew.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,14 +24,26 @@ from model.page.sheet import readable
 from model.page.values import Book, PageArt
 
 
-def page_stamps(book: Book, faces: Faces, dpi: int, layers: Collection[str]) -> tuple[str, ...]:
-    """One digest a page, in order. Pictures count by their bytes, not by their names.
+def picture_digests(book: Book) -> dict[Path, str]:
+    """The sha256 of each picture in a book.
 
     Raises:
         IntegrityError: a picture cannot be read.
     """
+    found: dict[Path, str] = {}
+    for path in (panel.picture for page in book.pages for panel in page.panels):
+        if path is not None and path not in found:
+            with readable(path):
+                found[path] = sha256_of(path)
+    return found
+
+
+def page_stamps(
+    book: Book, faces: Faces, dpi: int, layers: Collection[str], digests: Mapping[Path, str]
+) -> tuple[str, ...]:
+    """One digest a page, in order. Pictures count by their bytes, not by their names."""
     around = _room(), faces.name, dpi, tuple(layers), replace(book, title="", pages=())
-    return tuple(_digest(around, *_page(page)) for page in book.pages)
+    return tuple(_digest(around, *_page(page, digests)) for page in book.pages)
 
 
 def book_stamp(book: Book, pages: Collection[str]) -> str:
@@ -39,17 +51,10 @@ def book_stamp(book: Book, pages: Collection[str]) -> str:
     return _digest(_room(), book.title, *pages)
 
 
-def _page(page: PageArt) -> tuple[PageArt, tuple[str, ...]]:
+def _page(page: PageArt, digests: Mapping[Path, str]) -> tuple[PageArt, tuple[str, ...]]:
     """The page without its pictures, and their digests."""
     bare = replace(page, panels=tuple(replace(panel, picture=None) for panel in page.panels))
-    digests: list[str] = []
-    for panel in page.panels:
-        if panel.picture is None:
-            digests.append("")
-        else:
-            with readable(panel.picture):
-                digests.append(sha256_of(panel.picture))
-    return bare, tuple(digests)
+    return bare, tuple(digests[panel.picture] if panel.picture else "" for panel in page.panels)
 
 
 @lru_cache(maxsize=1)
