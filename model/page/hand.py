@@ -5,10 +5,17 @@ In: a book. Out: its faces, language, capitals, writing. Knows nothing of single
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from model.page.faces import Faces, house_faces
 from model.page.values import Book
+
+# French sets spaces before signs and inside guillemets; they are narrow, or at least never broken.
+_FRENCH = (
+    (re.compile(r"(?<=\S) (?=\*{0,3}[?!;]+)"), "\u202f"),
+    (re.compile(r"(?<=\S) (?=\*{0,3}[:»])|(?<=«) (?=\S)"), "\u00a0"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +33,14 @@ class Hand:
         return self.language.lower().split("-")[0] not in ("ja", "zh", "ko", "yue")
 
     def written(self, text: str) -> str:
-        """The text as it is lettered: in capitals where the hand is one of capitals."""
+        """The text as it is lettered: in capitals if the hand is one of capitals, French signs close."""
+        language = self.language.lower().split("-")[0]
+        if language == "fr":
+            for spaced, held in _FRENCH:
+                text = spaced.sub(held, text)
         if not self.capitals:
             return text
-        if self.language.lower().split("-")[0] in ("tr", "az"):
+        if language in ("tr", "az"):
             text = text.replace("i", "İ")  # a Turkish i keeps its dot
         return text.upper()
 

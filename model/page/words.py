@@ -26,7 +26,7 @@ _LONG = 12  # letters: a word that may be broken although it has room
 _PHRASE = 7  # ideographs that are kept together at most
 
 # A word, with signs that a space parts from it and that may not begin a line, as French sets them.
-_WORD = re.compile(r"(?:[«‹][ \u00a0\u202f])?(?:\S|[\u00a0\u202f])+(?: [?!:;»›…]+(?!\S))*")
+_WORD = re.compile(r"(?:[«‹][ \u00a0\u202f])?(?:\S|[\u00a0\u202f])+(?: [?!:;»›…]+[.,)]*(?!\S))*")
 
 _Styles = tuple[str, ...]
 

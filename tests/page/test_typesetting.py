@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.page.faces import house_faces
+from model.page.hand import Hand
 from model.page.typesetting import Setting, oval_profile, set_in_box, set_in_oval
 
 SIZE = 8.0
@@ -109,10 +110,28 @@ def test_long_words_are_broken_as_their_language_does() -> None:
     )
 
 
-def test_a_french_question_mark_stays_with_its_word() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Où es-tu ? Réponds « vite » !",
+        "Me voilà **enfin ?** Oui ; « en face », là. Non : *jamais !*",
+        "**Tu viens ? Demain !** Il dit : « Peut-être ! »",
+    ],
+)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_french_signs_stay_with_their_words(text: str, language: str) -> None:
+    written = Hand(faces=house_faces(), language=language).written(text)
     for width in range(40, 120, 4):
-        for setting in set_in_box(
-            "Où es-tu ? Réponds « vite » !", "regular", SIZE, house_faces(), (float(width), 99), "fr"
-        ):
-            assert not any(line.text[0] in "?!»" for line in setting.lines)
+        for setting in set_in_box(written, "regular", SIZE, house_faces(), (float(width), 199), language):
+            assert not any(line.text[0] in "?!»:;" for line in setting.lines)
             assert not any(line.text[-1] == "«" for line in setting.lines)
+
+
+def test_french_spaces_before_signs_are_narrow_and_hold() -> None:
+    hand = Hand(faces=house_faces(), language="fr-CA")
+    assert hand.written("**Enfin ?** « Oui » ; non : *va !*") == (
+        "**Enfin\u202f?** «\u00a0Oui\u00a0»\u202f; non\u00a0: *va\u202f!*"
+    )
+    assert Hand(faces=house_faces()).written("So ? Yes !") == "So ? Yes !"
+    assert hand.faces.missing("\u202f\u00a0") == ()
+    assert 0 < hand.faces.width("\u202f", "regular") <= hand.faces.width(" ", "regular")
