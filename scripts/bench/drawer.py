@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from model.cast.rehearsal import rehearse
+from model.cast.rehearsal import behind, rehearse
 from model.config import Settings
 from model.errors import PanelFailed
 from model.execution.progress import Reporter
@@ -35,6 +35,7 @@ class Way:
         references: characters are shown to the model, not only described.
         masked: region prompts and references speak to their boxes only.
         regions: there are regions at all; else one prompt says everything.
+        words: region prompts say how somebody looks; else only what they do, and references carry the rest.
         retries: a panel that the run's own judge refuses is drawn again, as often as the settings allow.
     """
 
@@ -42,6 +43,7 @@ class Way:
     references: bool = True
     masked: bool = True
     regions: bool = True
+    words: bool = True
     retries: bool = False
 
 
@@ -113,6 +115,7 @@ class Drawer:
                 weights=self.models.checkpoint.fingerprint,
                 sampling=self.sampling,
                 seed=panel_seed(self.settings.seed, panel.id, number),
+                background=behind(self.models.checkpoint, style_of(panel.ink), panel.place),
             )
 
         names = tuple(person.key for person in panel.people) if way.regions else ()
@@ -125,12 +128,20 @@ class Drawer:
 
 
 def request_for(
-    panel: Wanted, references: Mapping[str, str], way: Way, *, weights: str, sampling: Sampling, seed: int
+    panel: Wanted,
+    references: Mapping[str, str],
+    way: Way,
+    *,
+    weights: str,
+    sampling: Sampling,
+    seed: int,
+    background: str = "",
 ) -> PanelRequest:
     """The request a run would make of the panel, without what `way` leaves out."""
+    prompts = panel.region_prompts if way.words else panel.passing_prompts
     regions = tuple(
         Region(box=person.box, prompt=prompt, reference=references[person.key] if way.references else "")
-        for person, prompt in zip(panel.people, panel.region_prompts, strict=True)
+        for person, prompt in zip(panel.people, prompts, strict=True)
     )
     sampling = replace(sampling, masked=way.masked)
     if not way.regions:
@@ -144,4 +155,5 @@ def request_for(
         regions=regions if way.regions else (),
         seed=seed,
         sampling=sampling,
+        background=background if way.regions else "",
     )

@@ -93,6 +93,11 @@ class Wanted:
         )
 
     @property
+    def passing_prompts(self) -> tuple[str, ...]:
+        """What each character does here, without a word on how it looks."""
+        return tuple(f"a character, {person.expression}, {person.action}" for person in self.people)
+
+    @property
     def whole_prompt(self) -> str:
         """Everything in one prompt, for a model that knows no regions."""
         return ", ".join((self.prompt, *self.region_prompts))
