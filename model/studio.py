@@ -21,6 +21,7 @@ from model.machine.opening import outline_of
 from model.machine.resident import Resident
 from model.memory.chronicle import Chronicle
 from model.memory.library import Library
+from model.memory.panels import PanelCache
 from model.memory.sentences import find_sentence_model
 from model.page.compose import draw_layout
 from model.page.export import lettering_notes
@@ -55,7 +56,15 @@ def make_book(
         vibe = vibe_of_run(models)
     reporter.say(f"{plan.title}: {counted(plan)}; {told(settings)}")
     sampling = sampling_of(settings)
-    cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
+    cast = rehearse(
+        plan,
+        sampling,
+        settings=settings,
+        models=models,
+        library=library,
+        reporter=reporter,
+        panels=lambda known: missing_panels(plan, known, sampling, models.checkpoint, library),
+    )
     asked = {
         panel.id: _asked(panel, plan.style, cast, sampling, models.checkpoint, settings.seed)
         for panel in plan.panels
@@ -176,6 +185,21 @@ def request_for(
         sampling=sampling,
         background=behind(checkpoint, style, panel.scene) if panel.figures else "",
     )
+
+
+def missing_panels(
+    plan: Plan, known: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint, library: Library
+) -> list[PanelRequest]:
+    """Panels that are not drawn yet, before the whole cast has references: those of `known`, or nobody's."""
+    cast = {member.key: Reference(picture="", source="rehearsal") for member in plan.cast} | dict(known)
+    cache = PanelCache(library)
+    missing: list[PanelRequest] = []
+    for panel in plan.panels:
+        request = request_for(panel, plan.style, cast, sampling, checkpoint)
+        told = all(figure.character in known for figure in panel.figures)
+        if not told or cache.get(request.key) is None:
+            missing.append(request)
+    return missing
 
 
 def _asked(

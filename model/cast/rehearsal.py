@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,8 +69,14 @@ def rehearse(
     models: Resident,
     library: Library,
     reporter: Reporter,
+    panels: Callable[[Mapping[str, Reference]], Iterable[PanelRequest]] = lambda known: (),
 ) -> Mapping[str, Reference]:
-    """A reference for every member of the cast, by key."""
+    """A reference for every member of the cast, by key.
+
+    Args:
+        panels: what will be drawn behind the rehearsals, as far as it can be told by the references that are
+            known before them.
+    """
     found: dict[str, Reference] = {}
     with reporter.timed("cast"):
         for member in plan.cast:
@@ -81,8 +87,12 @@ def rehearse(
                 )
     untold = [member for member in plan.cast if member.key not in found]
     asked = {member.key: _candidates(member, plan, sampling, settings, models) for member in untold}
+    alone = [request for requests in asked.values() for request in requests]
+    cache = PanelCache(library)
+    if undrawn := [request for request in alone if cache.get(request.key) is None]:
+        models.foresee([*undrawn, *panels(found)])
     drawn = draw_all(
-        [request for requests in asked.values() for request in requests],
+        alone,
         name="cast",
         settings=settings,
         models=models,

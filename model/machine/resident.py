@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,6 +66,7 @@ class Resident:
         self.checkpoint: Checkpoint = checkpoint_of(settings, say=reporter.say)
         self._settings, self._library, self._reporter = settings, library, reporter
         self._embeddings: dict[str, NDArray[np.float32]] = {}
+        self._foreseen: list[PanelRequest] = []
 
     @functools.cached_property
     def renderer(self) -> PlannedRenderer:
@@ -89,8 +90,16 @@ class Resident:
                 ),
                 self._reporter.say,
             )
+            planned.foresee(self._foreseen)
             planned.load()
             return planned
+
+    def foresee(self, requests: Iterable[PanelRequest]) -> None:
+        """These panels will be drawn: their prompts are read in one go, later; loads nothing."""
+        if "renderer" in self.__dict__:
+            self.renderer.foresee(list(requests))
+        else:
+            self._foreseen += requests
 
     @property
     def memory(self) -> dict[str, Any]:

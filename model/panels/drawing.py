@@ -85,6 +85,7 @@ def draw_all(
     done |= _look_again(unseen, settings=settings, models=models, library=library, reporter=reporter)
     work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=settings.batch)
     missing = [[request for request in batch if request.key not in done] for batch in work]
+    models.foresee(request for batch in missing for request in batch)
     with reporter.bar(name, sum(map(len, missing))) as bar:
         for batch in filter(None, missing):
             done |= _draw_batch(batch, models=models, library=library, reporter=reporter, bar=bar)

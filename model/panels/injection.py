@@ -86,6 +86,8 @@ def draw_injected(
             some, settings=settings, models=models, library=library, reporter=reporter, vibe=vibe
         )
 
+    # What they lean towards is not known yet; what they say is.
+    models.foresee(asked[panel].tries(0) for panel in turns)
     done = dict(draw(first))
     if not turns:
         return done, ()

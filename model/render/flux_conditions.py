@@ -17,7 +17,8 @@ from torch import Tensor
 
 from model.render.flux_attention import Pieces, in_pieces
 from model.render.flux_parts import FluxParts
-from model.render.request import PanelRequest, Region
+from model.render.readings import Readings
+from model.render.request import PanelRequest, Region, Sampling
 from model.render.sequence import Layout, attention_mask, image_ids, region_cells, weighted
 from model.render.variants import REDUX, TRUE_GUIDANCE
 from model.render.weights import Checkpoint
@@ -64,9 +65,30 @@ class Conditioner:
         self._checkpoint, self._parts = checkpoint, parts
         self._load_reference, self._encode = load_reference, encode
         self._device, self._dtype = device, dtype
-        self._texts: dict[tuple[str, int], Tensor] = {}
-        self._pooled: dict[str, Tensor] = {}
+        self._texts: Readings[tuple[str, int], Tensor] = Readings(self._read, _bytes)
+        self._pooled: Readings[str, Tensor] = Readings(self._pool, _bytes)
         self._references: dict[str, Tensor] = {}
+
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """These panels will be asked for: their prompts are read together, with the first that is missing."""
+        for request in requests:
+            limit = self._limit(request.sampling)
+            everywhere = [request.prompt, *([request.negative] if self._doubled(request.sampling) else [])]
+            self._pooled.foresee(map(self._checkpoint.spoken, everywhere))
+            self._texts.foresee(self._key(prompt, limit) for prompt in everywhere)
+            self._texts.foresee(
+                self._key(region.prompt, self._checkpoint.region_tokens)
+                for region in request.regions
+                if region.prompt
+            )
+
+    def _limit(self, sampling: Sampling) -> int:
+        """Most tokens of a global prompt."""
+        return min(sampling.max_sequence_length, self._checkpoint.global_tokens)
+
+    def _doubled(self, sampling: Sampling) -> bool:
+        """Whether negative prompts are told, too."""
+        return self._checkpoint.variant.guidance == TRUE_GUIDANCE and sampling.guidance != 1
 
     def conditions(
         self, requests: Sequence[PanelRequest], rows: int, columns: int, *, regions: bool
@@ -78,10 +100,10 @@ class Conditioner:
             regions: whether the characters' words and pictures are told; else the global prompt alone.
         """
         sampling, checkpoint = requests[0].sampling, self._checkpoint
-        doubled = checkpoint.variant.guidance == TRUE_GUIDANCE and sampling.guidance != 1
+        doubled = self._doubled(sampling)
         placed = [request.regions if regions else () for request in requests]
         count = max(map(len, placed))
-        limit = min(sampling.max_sequence_length, checkpoint.global_tokens)
+        limit = self._limit(sampling)
         prompts = [request.prompt for request in requests]
         region_prompts = [[region.prompt for region in row] + [""] * (count - len(row)) for row in placed]
         shown = sampling.reference_scale > 0
@@ -94,10 +116,13 @@ class Conditioner:
             region_prompts += [[""] * count for _ in requests]
             pictures += [[""] * count for _ in requests]
             placed += placed
-        texts = [self._text(prompt, limit) for prompt in prompts]
+        texts = [self._texts.of(self._key(prompt, limit)) for prompt in prompts]
         region_texts = [
-            [self._text(p, checkpoint.region_tokens) if p else None for p in row] for row in region_prompts
+            [self._texts.of(self._key(p, checkpoint.region_tokens)) if p else None for p in row]
+            for row in region_prompts
         ]
+        # Before the pictures: their encoders may need the room of the text encoders.
+        pooled = torch.cat([self._pooled.of(checkpoint.spoken(prompt)) for prompt in prompts])
         references = [[self._reference(p) if p else None for p in row] for row in pictures]
         layout = self._layout(texts, region_texts, references, rows, columns)
         mask = attention_mask(
@@ -121,7 +146,7 @@ class Conditioner:
         )
         return Conditions(
             text=_joint_text(texts, region_texts, references, layout).to(self._device, self._dtype),
-            pooled=torch.cat([self._pool(prompt) for prompt in prompts]).to(self._device, self._dtype),
+            pooled=pooled.to(self._device, self._dtype),
             text_ids=torch.zeros(layout.text, 3, device=self._device),
             image_ids=image_ids(layout).to(self._device),
             mask=obeyed,
@@ -153,25 +178,23 @@ class Conditioner:
             picture=tokens if redux else 0,
         )
 
-    def _text(self, prompt: str, limit: int) -> Tensor:
-        """(length, d) T5 states of a prompt, trimmed to its own tokens; encoded once."""
-        spoken = self._checkpoint.spoken(prompt)
-        if (spoken, limit) not in self._texts:
-            ids = self._parts.t5_tokenizer(
-                spoken, max_length=limit, truncation=True, return_tensors="pt"
-            ).input_ids
-            self._texts[spoken, limit] = self._parts.t5(ids.to(self._parts.t5.device))[0][0].cpu()
-        return self._texts[spoken, limit]
+    def _key(self, prompt: str, limit: int) -> tuple[str, int]:
+        return self._checkpoint.spoken(prompt), limit
 
-    def _pool(self, prompt: str) -> Tensor:
-        """(1, p) pooled CLIP text state of a prompt; encoded once."""
-        spoken = self._checkpoint.spoken(prompt)
-        if spoken not in self._pooled:
-            tokenizer, clip = self._parts.clip_tokenizer, self._parts.clip
-            limit = min(tokenizer.model_max_length, clip.config.max_position_embeddings)
-            ids = tokenizer(spoken, max_length=limit, truncation=True, return_tensors="pt").input_ids
-            self._pooled[spoken] = clip(ids.to(clip.device)).pooler_output.cpu()
-        return self._pooled[spoken]
+    def _read(self, key: tuple[str, int]) -> Tensor:
+        """(length, d) T5 states of a prompt, trimmed to its own tokens."""
+        spoken, limit = key
+        ids = self._parts.t5_tokenizer(
+            spoken, max_length=limit, truncation=True, return_tensors="pt"
+        ).input_ids
+        return self._parts.t5(ids.to(self._parts.t5.device))[0][0].cpu()
+
+    def _pool(self, spoken: str) -> Tensor:
+        """(1, p) pooled CLIP text state of a prompt."""
+        tokenizer, clip = self._parts.clip_tokenizer, self._parts.clip
+        limit = min(tokenizer.model_max_length, clip.config.max_position_embeddings)
+        ids = tokenizer(spoken, max_length=limit, truncation=True, return_tensors="pt").input_ids
+        return clip(ids.to(clip.device)).pooler_output.cpu()
 
     def _reference(self, picture: str) -> Tensor:
         """(tokens, c) of one reference picture, latents or picture prompt; encoded once."""
@@ -205,6 +228,10 @@ def owned_cells(requests: Sequence[PanelRequest], rows: int, columns: int) -> Te
     """(B, rows · columns) bool: cells that belong to a character."""
     count = max(len(request.regions) for request in requests)
     return region_cells(_boxes([request.regions for request in requests], count), rows, columns).any(1)
+
+
+def _bytes(states: Tensor) -> int:
+    return states.numel() * states.element_size()
 
 
 def _boxes(placed: Sequence[Sequence[Region]], count: int) -> Tensor:

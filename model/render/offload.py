@@ -198,6 +198,10 @@ def _in_groups(network: nn.Module, device: str, *, blocks: bool, streams: bool) 
 class Draws(Protocol):
     """A renderer of any family."""
 
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """Panels that will be asked for."""
+        ...
+
     def draw(
         self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
     ) -> tuple[Image.Image, ...]:
@@ -220,6 +224,7 @@ class PlannedRenderer:
         self._left, self._make, self._say = list(plans), make, say
         self.given_up: list[tuple[Plan, str]] = []
         self._inner: Any = None
+        self._foreseen: list[PanelRequest] = []
 
     @property
     def plan(self) -> Plan:
@@ -241,11 +246,18 @@ class PlannedRenderer:
             why = ""
             try:
                 self._inner = self._make(self.plan)
+                self._inner.foresee(self._foreseen)
             except OutOfMemory as error:
                 why = self._hopeless(error)
             if why:
                 self._fall(why)
         return self._inner
+
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """Panels that will be asked for, by this plan or a smaller one; loads nothing."""
+        self._foreseen += requests
+        if self._inner is not None:
+            self._inner.foresee(requests)
 
     @property
     def record(self) -> dict[str, Any]:

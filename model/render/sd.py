@@ -72,6 +72,10 @@ class SDRenderer:
         )
         keep_to(plan, networks, device)
 
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """These panels will be asked for; their prompts are read in one go, with the first of them."""
+        self._conditioner.foresee(requests)
+
     @torch.inference_mode()
     def draw(
         self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.render.readings import Readings
+
 # How far back a window looks for a comma to end at, as AUTOMATIC1111's web UI does by default.
 BACK = 20
 
@@ -44,7 +46,7 @@ class Prompts:
 
     def __init__(self, encoders: Sequence[tuple[Any, Any]], *, silent: bool, device: str) -> None:
         self._encoders, self._silent, self._device = tuple(encoders), silent, device
-        self._known: dict[tuple[str, int | None], Spoken] = {}
+        self._known: Readings[tuple[str, int | None], Spoken] = Readings(self._encode, _bytes)
 
     def of(self, prompt: str, limit: int | None = None) -> Spoken:
         """The states of a prompt, on the CPU.
@@ -52,9 +54,11 @@ class Prompts:
         Args:
             limit: most tokens to read, marks not counted; None = all of them.
         """
-        if (prompt, limit) not in self._known:
-            self._known[prompt, limit] = self._encode(prompt, limit)
-        return self._known[prompt, limit]
+        return self._known.of((prompt, limit))
+
+    def foresee(self, prompts: Sequence[str], limit: int | None = None) -> None:
+        """These will be asked for, so far to the same limit."""
+        self._known.foresee((prompt, limit) for prompt in prompts)
 
     def against(self, negative: str) -> Spoken:
         """The states of a negative prompt; of an empty one, what the checkpoint was trained with."""
@@ -63,7 +67,8 @@ class Prompts:
             return spoken
         return Spoken(states=torch.zeros_like(spoken.states), pooled=torch.zeros_like(spoken.pooled))
 
-    def _encode(self, prompt: str, limit: int | None) -> Spoken:
+    def _encode(self, key: tuple[str, int | None]) -> Spoken:
+        prompt, limit = key
         read = [_windows(tokenizer, prompt, limit) for tokenizer, _ in self._encoders]
         count = max(map(len, read))
         states: list[Tensor] = []
@@ -77,6 +82,10 @@ class Prompts:
             if len(states) == 2:
                 pooled = out.text_embeds[0].float().cpu()
         return Spoken(states=torch.cat(states, -1), pooled=pooled)
+
+
+def _bytes(spoken: Spoken) -> int:
+    return sum(one.numel() * one.element_size() for one in (spoken.states, spoken.pooled) if one is not None)
 
 
 def windows(tokens: Sequence[int], commas: Sequence[bool], size: int) -> list[list[int]]:

@@ -125,6 +125,9 @@ class Full:
     def __init__(self, most: int) -> None:
         self.most = most
 
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """It reads no prompts."""
+
     def draw(
         self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
     ) -> tuple[Image.Image, ...]:
