@@ -31,6 +31,7 @@ from model.geometry import Box
 from model.render.flux import FluxRenderer
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
+from model.render.sd import SDRenderer
 from model.render.weights import STARTER, open_checkpoint
 from model.story.layout import default_boxes
 from model.vision.clip import ImageEncoder
@@ -50,7 +51,7 @@ def described(who: Identity, state: State, *, drop: float = 0.0) -> str:
     return region_caption(attributes(who, state), random.Random(0), full=True)
 
 
-def draw(renderer: FluxRenderer, requests: Sequence[PanelRequest]) -> list[np.ndarray]:
+def draw(renderer: FluxRenderer | SDRenderer, requests: Sequence[PanelRequest]) -> list[np.ndarray]:
     pictures: list[Image.Image] = []
     for start in range(0, len(requests), BATCH):
         pictures += renderer.draw(requests[start : start + BATCH])
@@ -94,7 +95,7 @@ def leak(renderer: FluxRenderer, sampling: Sampling, seeds: int) -> dict[str, fl
 
 
 def identity(
-    renderer: FluxRenderer,
+    renderer: FluxRenderer | SDRenderer,
     kept: dict[str, bytes],
     encoder: ImageEncoder,
     sampling: Sampling,

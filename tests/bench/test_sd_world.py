@@ -1,7 +1,8 @@
-"""The bench of the drawn world on Stable Diffusion: its ways differ in what they say, its last line can be read."""
+"""The bench of the drawn world on Stable Diffusion: its ways differ as told, its last line can be read."""
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from model.render.request import PanelRequest, Sampling
 from scripts.bench.drawer import Way, request_for
-from scripts.bench.held_out import held_out_panels
+from scripts.bench.held_out import Wanted, held_out_panels
 from scripts.bench.sd_world import WAYS, main
 from tests.render.sd_checkpoints import OLD_ARRAYS, sd_folder
 
@@ -18,8 +19,14 @@ pytestmark = OLD_ARRAYS
 BY_NAME = {way.name: way for way in WAYS}
 
 
+@functools.cache
+def pair() -> Wanted:
+    """A panel of two people."""
+    return next(panel for panel in held_out_panels(6, 39) if len(panel.people) == 2)
+
+
 def asked(way: Way) -> PanelRequest:
-    panel = next(panel for panel in held_out_panels(20, 39) if len(panel.people) == 2)
+    panel = pair()
     references = {person.key: f"picture of {person.key}" for person in panel.people}
     sampling = Sampling(steps=2, guidance=3.0)
     return request_for(
@@ -64,7 +71,5 @@ def test_the_last_line_tells_of_every_way(
     assert main(["--weights", str(folder), *flags, *kept]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(told["ways"]) == ["everything on, first draw", "masks off"]
-    assert (
-        told["ways"]["masks off"]["hair_colour"] is not None or told["ways"]["masks off"]["ink"] is not None
-    )
+    assert told["ways"]["masks off"]["background"] in (0.0, 1.0)
     assert (tmp_path / "sheet.png").is_file()
