@@ -1,7 +1,7 @@
 """Tensors of a GGUF file, dequantized one at a time; the header is read by hand, for it is not trusted.
 
-Every count and length is held against what is left of the file before it is believed, so that a header
-cannot ask for more memory or time than the file is long.
+Every count and length is held against what is left of the file, and against what any model has, before it is
+believed: a header cannot ask for more memory or time than that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from model.errors import ConfigError
 from quantization.levels import TYPES, BlockType
 from quantization.sources import read_into
 
-MOST_HEADER = 1 << 28  # bytes; with all tokens of a tokenizer it has a few million
+MOST_HEADER = 1 << 26  # bytes; with all tokens of a tokenizer it has a few million
+MOST_ENTRIES = 1 << 20  # of a list, fields, tensors; the largest tokenizers have a quarter of that
 _BY_NUMBER = {kind.number: kind for kind in TYPES.values()}
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -122,9 +123,10 @@ class _Header:
         """A number of things that take at least so many bytes each."""
         number = int(self.scalar(10))
         left = len(self.data) - self.position
-        if number > left // least:
+        if number > min(left // least, MOST_ENTRIES):
             raise ConfigError(
-                f"{self.path}: its header claims {number} entries, {left} bytes are left; download it again"
+                f"{self.path}: its header claims {number} entries, {left} bytes are left for them and "
+                f"{MOST_ENTRIES} are read at most; download it again"
             )
         return number
 

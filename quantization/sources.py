@@ -16,7 +16,8 @@ from torch import Tensor
 
 from model.errors import ConfigError
 
-MOST_HEADER = 100_000_000  # bytes of a header, as in the safetensors library
+# Bytes of a header: the largest known have less than one million, and JSON makes ten times as much of them.
+MOST_HEADER = 1 << 24
 TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -126,7 +127,8 @@ class SafetensorsSource:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, MOST_HEADER):
             raise ConfigError(
-                f"{path}: its header claims {length} bytes of a file of {size}; not safetensors, or cut off"
+                f"{path}: its header claims {length} bytes of a file of {size} ({MOST_HEADER} are read at "
+                f"most); not safetensors, or cut off"
             )
         try:
             header = cast(dict[str, Any], json.loads(file.read(length)))

@@ -197,5 +197,9 @@ def _read_encoder(kind: Any, source: Path, dtype: torch.dtype) -> Any:
     """A text encoder; transformers unpacks one in GGUF by itself."""
     files = weight_files(source)
     if files and files[0].suffix == ".gguf":
-        return kind.from_pretrained(source, gguf_file=files[0].name, dtype=dtype, local_files_only=True)
+        # A GGUF file has no field for the activation: transformers would take another one than T5 1.1 has.
+        config = kind.config_class.from_pretrained(source, local_files_only=True)
+        return kind.from_pretrained(
+            source, gguf_file=files[0].name, config=config, dtype=dtype, local_files_only=True
+        )
     return kind.from_pretrained(source, dtype=dtype, local_files_only=True, **stored_as(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from transformers import T5Config, T5EncoderModel
 from model.cli import main
 from model.errors import ConfigError
 from model.files import sha256_of
+from model.render.flux_parts import read_text
+from model.render.weights import open_checkpoint
 from quantization.convert import convert
 from quantization.gguf_source import GgufSource
 from quantization.imatrix import gather, read_importance, write_importance
@@ -160,6 +163,22 @@ def test_a_t5_encoder_is_read_by_transformers(
     assert float((found - wanted).norm() / wanted.norm()) < limit
     again = convert(made.path, tmp_path / "again.gguf", LEVELS[name])
     assert again.architecture == "t5encoder"
+
+
+def test_a_checkpoint_with_its_t5_in_gguf_reads_prompts_as_before(tiny: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with_gguf"
+    shutil.copytree(tiny, folder)
+    encoder = folder / "text_encoder_2"
+    convert(encoder, encoder / "t5-F16.gguf", LEVELS["F16"])
+    for weights in encoder.glob("*.safetensors*"):
+        weights.unlink()
+    tokens = torch.arange(3, 15)[None]
+    with torch.no_grad():
+        wanted, found = (
+            read_text(open_checkpoint(where), dtype=torch.float32)[0](tokens).last_hidden_state
+            for where in (tiny, folder)
+        )
+    assert float((found - wanted).norm() / wanted.norm()) < 2e-3
 
 
 def test_clip_is_refused_with_a_reason(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from model.cli import main
 from model.errors import ConfigError, StorageError
+from quantization import convert as convert_module
 from quantization import writing
 from quantization.convert import convert
 from quantization.gguf_source import GgufSource
+from quantization.kquants import encode
 from quantization.levels import LEVELS, TYPES
 from quantization.rules import Planned
 from quantization.sources import open_source, read_tensor
@@ -51,8 +55,17 @@ def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_stopped_anywhere_the_output_is_absent_and_goes_on(source: Path, whole: Path, tmp_path: Path) -> None:
+def test_stopped_anywhere_the_output_is_absent_and_goes_on(
+    source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.gguf"
+    encoded: list[Any] = []
+
+    def counting(values: Any, *words: Any, **options: Any) -> Any:
+        encoded.append(values)
+        return encode(values, *words, **options)
+
+    monkeypatch.setattr(convert_module, "encode", counting)
 
     def stop_at(number: int) -> Any:
         seen: list[str] = []
@@ -68,8 +81,10 @@ def test_stopped_anywhere_the_output_is_absent_and_goes_on(source: Path, whole: 
         with pytest.raises(KeyboardInterrupt):
             convert(source, out, LEVELS["Q4_K_S"], report=stop_at(number))
         assert not out.exists()
+    encoded.clear()
     made = convert(source, out, LEVELS["Q4_K_S"])
     assert made.resumed == 8  # the ninth was written, but is made again: it was the last
+    assert len(encoded) == 12 - 8
     assert out.read_bytes() == whole.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["out.gguf"]
 
@@ -221,6 +236,35 @@ def test_broken_gguf_files_are_refused(whole: Path, tmp_path: Path) -> None:
         assert words in refused(path), broken[:60]
 
 
+def test_header_bombs_cost_neither_time_nor_memory(tmp_path: Path) -> None:
+    """Files as large as they claim, of nothing: sparse, so that they cost no disk."""
+
+    def sparse(name: str, start: bytes, size: int) -> Path:
+        path = tmp_path / name
+        with path.open("wb") as file:
+            file.write(start)
+            file.truncate(size)
+        return path
+
+    empty = struct.pack("<Q", 1) + b"a" + struct.pack("<II", 9, 8)
+    bombs = (
+        sparse(
+            "strings.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + empty + struct.pack("<Q", 2**28), 2**33
+        ),
+        sparse("fields.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 2**27), 2**33),
+        sparse("tensors.gguf", b"GGUF" + struct.pack("<IQQ", 3, 2**27, 0), 2**33),
+        sparse("long.gguf", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 2**32), 2**33),
+        sparse("header.safetensors", struct.pack("<Q", 90_000_000) + b"{", 2**33),
+        sparse("nested.safetensors", struct.pack("<Q", 16_000_000) + b"[" * 16_000_000, 2**33),
+    )
+    for path in bombs:
+        tracemalloc.start()
+        refused(path)
+        assert tracemalloc.get_traced_memory()[1] < 200e6, path.name
+        tracemalloc.stop()
+        assert main(["quantize", str(path), "--level", "Q8_0", "-o", str(tmp_path / "out.gguf")]) == 2
+
+
 @given(place=st.integers(0, 1500), byte=st.integers(0, 255), kind=st.sampled_from(["gguf", "safetensors"]))
 @settings(max_examples=150, deadline=None)
 def test_any_damage_to_a_header_is_refused_or_harmless(
@@ -250,6 +294,52 @@ def test_pickles_and_folders_without_weights_are_refused(tmp_path: Path) -> None
     assert "gone.safetensors" in refused(tmp_path)
     (tmp_path / "x.safetensors.index.json").write_text('{"weight_map": 3}')
     assert "not an index" in refused(tmp_path)
+
+
+PEAK = """
+import json, sys
+from pathlib import Path
+from quantization.convert import convert
+from quantization.levels import LEVELS
+def peak():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["VmHWM"].split()[0]) * 1024
+before = peak()
+made = convert(Path(sys.argv[1]), Path(sys.argv[2]), LEVELS[sys.argv[3]], device="cpu")
+print(json.dumps({"added": peak() - before, "weights": made.weights}))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
+def test_memory_grows_with_the_largest_tensor_not_with_the_file(tmp_path: Path) -> None:
+    side, number = 4096, 10
+    size = 2 * side * side  # bytes of each, as bfloat16: 32 MiB
+    header = json.dumps(
+        {
+            f"double_blocks.{i}.img_mlp.0.weight": {
+                "dtype": "BF16",
+                "shape": [side, side],
+                "data_offsets": [i * size, (i + 1) * size],
+            }
+            for i in range(number)
+        }
+    ).encode()
+    path = tmp_path / "large.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + number * size)  # zeros that take no disk
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(path), str(tmp_path / "out.gguf"), "Q4_0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    facts = json.loads(done.stdout)
+    assert facts["weights"] == number * side * side
+    assert facts["added"] <= 2 * size + 64e6, (
+        facts
+    )  # of 500 MB beside the tensors, torch's import took the rest
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
