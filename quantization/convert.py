@@ -22,7 +22,7 @@ from model.files import sha256_of
 from quantization.imatrix import read_importance
 from quantization.kquants import encode
 from quantization.levels import TYPES, Level
-from quantization.rules import FilePlan, Planned, plan_file
+from quantization.rules import FilePlan, Planned, names_in_diffusers, plan_file
 from quantization.sources import Source, open_source, read_tensor
 from quantization.writing import write_gguf
 
@@ -177,7 +177,8 @@ def _importance_of(tensor: Planned, importance: dict[str, Tensor]) -> Tensor | N
     """By the name in the file, or by that of a part: stacked parts are fed the same."""
     if not tensor.type.weighted:
         return None
-    return next((importance[name] for name in (tensor.name, *tensor.parts) if name in importance), None)
+    names = (tensor.name, *tensor.parts, *names_in_diffusers(tensor.name))
+    return next((importance[name] for name in names if name in importance), None)
 
 
 def _weights(tensor: Planned) -> int:

@@ -62,6 +62,10 @@ _BFL_SINGLE = {
     "norm.key_norm": "attn.norm_k",
     "linear2": "proj_out",
 }
+_BLOCKS = (
+    ("double_blocks", "transformer_blocks", _BFL_DOUBLE),
+    ("single_blocks", "single_transformer_blocks", _BFL_SINGLE),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +185,7 @@ def _from_diffusers(inside: Mapping[str, str], shapes: Shapes, level: Level) -> 
 def _bfl_names(names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Black Forest Labs' names of all tensors that diffusers' names can make."""
     tables = [("", "", _BFL)]
-    for theirs, ours, table in (
-        ("double_blocks", "transformer_blocks", _BFL_DOUBLE),
-        ("single_blocks", "single_transformer_blocks", _BFL_SINGLE),
-    ):
+    for theirs, ours, table in _BLOCKS:
         numbers = {int(match[1]) for name in names if (match := re.match(rf"{ours}\.(\d+)\.", name))}
         tables += [(f"{theirs}.{number}.", f"{ours}.{number}.", table) for number in sorted(numbers)]
     made: dict[str, tuple[str, ...]] = {}
@@ -195,6 +196,14 @@ def _bfl_names(names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
                 if any(part in names for part in parts):
                     made[theirs + bfl + "." + ("scale" if "_norm" in bfl else suffix)] = parts
     return made
+
+
+def names_in_diffusers(name: str) -> tuple[str, ...]:
+    """What diffusers calls the parts of a tensor that Black Forest Labs name so; they are fed the same."""
+    for theirs, ours, table in _BLOCKS:
+        if (match := re.fullmatch(rf"{theirs}\.(\d+)\.(.+)\.weight", name)) and match[2] in table:
+            return tuple(f"{ours}.{match[1]}.{part}.weight" for part in table[match[2]].split())
+    return ()
 
 
 def _from_t5(shapes: Shapes, level: Level, config: Mapping[str, Any] | None) -> FilePlan:

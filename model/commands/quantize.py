@@ -10,11 +10,12 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from model.errors import ConfigError
-from quantization.levels import LEVELS, level_of
+from quantization.levels import LEVELS, Level, level_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,9 +40,19 @@ def parser() -> argparse.ArgumentParser:
         help="make every level (or the one named), draw the same panels with each, and tell what it costs; "
         "OUT is a folder then (default: outputs/gguf, where --gguf finds files and figures)",
     )
-    top.add_argument("--panels", type=int, default=4, metavar="N", help="of the report, 1 to 64 (default: 4)")
     top.add_argument(
-        "--imatrix", type=Path, metavar="FILE", help="how much each column matters, for K levels"
+        "--panels",
+        type=int,
+        default=4,
+        metavar="N",
+        help="drawn by --report, and of a story by --imatrix, 1 to 64 (default: 4)",
+    )
+    top.add_argument(
+        "--imatrix",
+        type=Path,
+        metavar="FILE",
+        help="how much each column matters, for K levels: a story (.json), whose panels are drawn to see, or "
+        "what was gathered before (safetensors, or llama.cpp's GGUF)",
     )
     top.add_argument(
         "--device",
@@ -55,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(flags: argparse.Namespace) -> int:
     """Quantize. The exit code; errors of the project are the caller's to show."""
+    if not 1 <= flags.panels <= 64:
+        raise ConfigError(f"--panels: {flags.panels} is out of range; use 1 to 64")
     if flags.report:
         return _report(flags)
     if flags.level is None or flags.out is None:
@@ -63,8 +76,9 @@ def run(flags: argparse.Namespace) -> int:
     from quantization.convert import Converted, convert
 
     begun = time.monotonic()
+    imatrix = _importance(flags, (level,), flags.out.parent)
     made: Converted = convert(
-        flags.source, flags.out, level, imatrix=flags.imatrix, device=flags.device, report=_show
+        flags.source, flags.out, level, imatrix=imatrix, device=flags.device, report=_show
     )
     _clear()
     seconds = round(time.monotonic() - begun, 1)
@@ -90,22 +104,18 @@ def run(flags: argparse.Namespace) -> int:
 
 def _report(flags: argparse.Namespace) -> int:
     """Make and measure levels, and print the table."""
-    if flags.imatrix is not None:
-        raise ConfigError(
-            "--imatrix: the report measures levels without importance; leave one of the two out"
-        )
-    if not 1 <= flags.panels <= 64:
-        raise ConfigError(f"--panels: {flags.panels} is out of range; use 1 to 64")
     from model.commands.quantize_report import levels_of, report, table
 
     folder = flags.out or Path("outputs/gguf")
+    levels = levels_of(flags.level)
     rows = report(
         flags.source,
         folder,
-        levels=levels_of(flags.level),
+        levels=levels,
         panels=flags.panels,
         device=flags.device,
         say=_say,
+        imatrix=_importance(flags, levels, folder),
     )
     if flags.json:
         facts = [asdict(row) | {"psnr": None if math.isinf(row.psnr) else row.psnr} for row in rows]
@@ -113,6 +123,21 @@ def _report(flags: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table(rows))
     return 0
+
+
+def _importance(flags: argparse.Namespace, levels: Sequence[Level], folder: Path) -> Path | None:
+    """The file of `--imatrix`; of a story it is made in `folder`, by drawing."""
+    if flags.imatrix is None:
+        return None
+    if not any(level.type.weighted for level in levels):
+        raise ConfigError(f"--imatrix: {levels[0].name} has no use for importance; choose a K level")
+    if flags.imatrix.suffix.lower() != ".json":
+        return flags.imatrix
+    from model.commands.quantize_draw import importance_for
+
+    return importance_for(
+        flags.source, flags.imatrix, folder, panels=flags.panels, device=flags.device, say=_say
+    )
 
 
 def _say(line: str) -> None:

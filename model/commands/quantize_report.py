@@ -7,17 +7,15 @@ numbers. `--gguf` finds the files and the errors there.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from model.errors import ConfigError
+from model.commands.quantize_draw import STEPS, Drawer
 from model.files import write_bytes
 from quantization.levels import LEVELS, Level
 
@@ -27,7 +25,6 @@ FAMILIES = (
     ("F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
     ("Q6_K", "Q5_K_S", "Q4_K_S", "Q3_K_S", "Q2_K"),
 )
-STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +57,27 @@ def report(
     panels: int,
     device: str,
     say: Callable[[str], None],
+    imatrix: Path | None = None,
 ) -> tuple[Measured, ...]:
     """Make and measure every level; files are written into `folder`.
 
+    Args:
+        imatrix: how much each column matters; for those levels that heed it.
     Raises:
         ConfigError: the source is no checkpoint that draws.
         AutoStudioError: see `convert` and the renderer.
     """
     from quantization.convert import convert, weight_error
 
-    drawer = _Drawer(source, device, panels)
+    drawer = Drawer(source, device, panels)
     levels = _below(drawer.transformer, levels, say)
     wanted = drawer.draw(None)
     found: list[Measured] = []
     shown: dict[str, Sequence[Image.Image]] = {"source": wanted}
     for level in levels:
         file = folder / f"{drawer.name}-{level.name}.gguf"
-        made = convert(drawer.transformer, file, level, device=device)
+        matter = imatrix if level.type.weighted else None
+        made = convert(drawer.transformer, file, level, imatrix=matter, device=device)
         pictures = drawer.draw(file)
         shown[level.name] = pictures
         found.append(
@@ -90,7 +91,7 @@ def report(
             )
         )
         say(_line(found[-1]))
-    _write(folder, drawer, found, shown)
+    _write(folder, drawer, found, shown, imatrix)
     return tuple(found)
 
 
@@ -105,93 +106,6 @@ def _below(file: Path, levels: Sequence[Level], say: Callable[[str], None]) -> S
     if above := [level.name for level in levels if level.type.bits > most]:
         say(f"{file.name} is {own} itself; left out: {', '.join(above)}")
     return [level for level in levels if level.type.bits <= most]
-
-
-class _Drawer:
-    """The same panels with whatever transformer."""
-
-    def __init__(self, source: Path, device: str, panels: int) -> None:
-        from model.book.planning import plan_for
-        from model.config import FIRST_STORY
-        from model.machine.opening import checkpoint_of, settle
-        from model.render.devices import compute_dtype, pick_device
-        from model.render.flux import FluxRenderer
-
-        settings = settle(model=str(source), quality="fast", device=device)
-        self.checkpoint = checkpoint_of(settings)
-        if self.checkpoint.variant.family != "flux":
-            raise ConfigError(f"{source}: of Stable Diffusion no GGUF is made here; name a Flux checkpoint")
-        self.name = self.checkpoint.name
-        part = self.checkpoint.part("transformer")
-        # (A folder holds what its own config describes, a GGUF in it too.)
-        self.transformer = part if part.is_file() else _weights_in(part)
-        kind = pick_device(device)
-        self.dtype = compute_dtype(kind, self.checkpoint.variant.name)
-        self.renderer = FluxRenderer(
-            self.checkpoint, load_reference=_no_reference, device=kind, dtype=self.dtype
-        )
-        plan = plan_for(FIRST_STORY, settings, self.checkpoint)
-        self.requests = [
-            _request(panel, self.checkpoint, settings.guidance) for panel in list(plan.panels)[:panels]
-        ]
-
-    def draw(self, file: Path | None) -> list[Image.Image]:
-        """Every panel by itself; None = with the source's own numbers."""
-        from model.machine.fitting import with_gguf
-        from model.render.flux_parts import read_transformer
-
-        if file is not None:
-            checkpoint = with_gguf(self.checkpoint, file)
-            transformer = read_transformer(checkpoint, dtype=self.dtype).to(self.renderer.device).eval()
-            self.renderer.parts = replace(self.renderer.parts, transformer=transformer)
-        return [self.renderer.draw([request])[0] for request in self.requests]
-
-    def compared(self, wanted: Sequence[Image.Image], found: Sequence[Image.Image]) -> dict[str, float]:
-        """Means over the panels."""
-        from model.vision.likeness import psnr, ssim
-
-        pairs = list(zip(wanted, found, strict=True))
-        both = self._encoder.encode_images([*wanted, *found])
-        cosines = (both[: len(wanted)] * both[len(wanted) :]).sum(1)
-        return {
-            "psnr": round(sum(psnr(*pair) for pair in pairs) / len(pairs), 2),
-            "ssim": round(sum(ssim(*pair) for pair in pairs) / len(pairs), 4),
-            "distance": round(max(0.0, 1 - float(cosines.mean())), 5),
-        }
-
-    @functools.cached_property
-    def _encoder(self) -> Any:
-        from model.render.weights import STARTER
-        from model.vision.clip import ImageEncoder
-
-        own = self.checkpoint.folder / "clip"
-        folder = own if own.is_dir() else STARTER / "clip"
-        return ImageEncoder(folder, tokenizer=folder.parent / "tokenizer")
-
-
-def _weights_in(folder: Path) -> Path:
-    files = sorted(folder.glob("*.gguf"))
-    return folder if any(folder.glob("*.safetensors")) or not files else files[0]
-
-
-def _no_reference(sha256: str) -> bytes:
-    raise ConfigError(f"{sha256}: panels of the report have no references")
-
-
-def _request(panel: Any, checkpoint: Any, guidance: float) -> Any:
-    """A panel as planned, without its characters' pictures: they would take a rehearsal a level."""
-    from model.render.request import PanelRequest, Region, Sampling
-
-    return PanelRequest(
-        weights=checkpoint.fingerprint,
-        width=panel.width,
-        height=panel.height,
-        prompt=panel.prompt,
-        negative=panel.negative,
-        regions=tuple(Region(box=figure.box, prompt=figure.prompt) for figure in panel.figures),
-        seed=panel.seed,
-        sampling=Sampling(steps=STEPS, guidance=guidance),
-    )
 
 
 def _line(row: Measured) -> str:
@@ -222,13 +136,19 @@ def table(rows: Sequence[Measured]) -> str:
 
 
 def _write(
-    folder: Path, drawer: _Drawer, rows: Sequence[Measured], shown: Mapping[str, Sequence[Image.Image]]
+    folder: Path,
+    drawer: Drawer,
+    rows: Sequence[Measured],
+    shown: Mapping[str, Sequence[Image.Image]],
+    imatrix: Path | None,
 ) -> None:
     """Table, facts and pictures."""
     how = (
         f"{len(drawer.requests)} panels of First Light, {STEPS} steps, the same seeds, no references; beside "
         f"the pictures of the source's own numbers ({drawer.transformer.name})."
     )
+    if imatrix is not None:
+        how += f" K levels weigh columns by {imatrix.name}."
     facts = {
         "model": drawer.name,
         "fingerprint": drawer.checkpoint.fingerprint,

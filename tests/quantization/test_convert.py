@@ -202,6 +202,21 @@ def test_importance_gathered_on_use_lowers_the_error_of_that_use(
     assert errors[0] < errors[1]
 
 
+def test_importance_under_diffusers_names_suits_a_checkpoint_of_black_forest_labs(tmp_path: Path) -> None:
+    save_file({"double_blocks.3.img_attn.qkv.weight": torch.randn(6, 256)}, tmp_path / "bfl.safetensors")
+    write_importance(
+        tmp_path / "of_diffusers.safetensors",
+        {f"transformer_blocks.3.attn.to_{part}.weight": torch.rand(256) for part in "qkv"},
+    )
+    made = convert(
+        tmp_path / "bfl.safetensors",
+        tmp_path / "out.gguf",
+        LEVELS["Q3_K_S"],
+        imatrix=tmp_path / "of_diffusers.safetensors",
+    )
+    assert made.unweighted == 0
+
+
 def test_importance_is_read_with_mean_one_and_no_zeros(tmp_path: Path) -> None:
     write_importance(tmp_path / "one.safetensors", {"a.weight": torch.tensor([0.0, 1.0, 3.0])})
     vector = read_importance(tmp_path / "one.safetensors")["a.weight"]
