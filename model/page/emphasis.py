@@ -43,7 +43,7 @@ def _parsed(text: str, style: str) -> list[tuple[str, str]]:
     start = 0
     for match in _MARKED.finditer(text):
         before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
-        if _in_word(before) or _in_word(after):
+        if _in_word(before, match[2][0]) or _in_word(match[2][-1], after):
             continue
         found.append((text[start : match.start()], style))
         found += _parsed(match[2], _changed(style, len(match[1])))
@@ -51,9 +51,13 @@ def _parsed(text: str, style: str) -> list[tuple[str, str]]:
     return [(part, which) for part, which in (*found, (text[start:], style)) if part]
 
 
-def _in_word(character: str) -> bool:
-    """Whether a mark beside this character stands inside a word; ideographs have no words to stand in."""
-    return character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")
+def _in_word(before: str, after: str) -> bool:
+    """Whether a mark between two characters stands inside a word; ideographs have no words to stand in."""
+    return all(
+        character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")
+        for character in (before, after)
+        if character
+    ) and bool(before and after)
 
 
 def _changed(style: str, marks: int) -> str:

@@ -136,7 +136,7 @@ def _epub(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
 def _html(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
     pages = _pages(press, out, modified)
     names = [page.relative_to(out).as_posix() for page in pages]
-    page = reader_page(press.book, names, press.size(0))
+    page = reader_page(press.book, names, [press.size(index) for index in range(len(press))])
     write_bytes(out / "index.html", page.encode(), keep_same=True)
     return [*pages, out / "index.html"]
 

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from model.page.emphasis import plain
+from model.page.templates import WEBTOON
 from model.page.values import Book, PageArt
 
 # Drawn, not written: no typeface has these signs everywhere.
@@ -26,21 +27,22 @@ _BUTTONS = (
 )
 
 
-def reader_page(book: Book, pages: Sequence[str], size: tuple[int, int]) -> str:
-    """The reader's HTML.
+def reader_page(book: Book, pages: Sequence[str], sizes: Sequence[tuple[int, int]]) -> str:
+    """The reader's HTML. A webtoon's pages are one strip that scrolls; others are turned.
 
     Args:
         book: title, language, direction and the words for those who cannot see.
         pages: page pictures relative to the HTML, in the order of `book.pages`.
-        size: a page's width and height in pixels, so that nothing jumps while it loads.
+        sizes: the pages' widths and heights in pixels, so that nothing jumps while they load.
     """
     title = escape(book.title)
-    width, height = size
     images = "\n".join(
         f'<img src="{escape(name)}" width="{width}" height="{height}" alt="{escape(page_words(page))}"'
         f"{'' if index == 0 else ' loading=' + chr(34) + 'lazy' + chr(34)}>"
-        for index, (name, page) in enumerate(zip(pages, book.pages, strict=True))
+        for index, (name, (width, height), page) in enumerate(zip(pages, sizes, book.pages, strict=True))
     )
+    width, height = sizes[0]
+    strip = book.page_size == WEBTOON
     left, right, *others = (
         f'<button id="{name}" title="{told}" aria-label="{told.split(" (")[0]}">{sign}</button>'
         for name, sign, told in _BUTTONS
@@ -56,7 +58,7 @@ def reader_page(book: Book, pages: Sequence[str], size: tuple[int, int]) -> str:
 {style}
 </style>
 </head>
-<body data-direction="{book.reading_direction}">
+<body data-direction="{book.reading_direction}"{' class="strip"' if strip else ""}>
 <header>
 <h1>{title}</h1>
 <nav aria-label="Pages">
@@ -69,9 +71,7 @@ def reader_page(book: Book, pages: Sequence[str], size: tuple[int, int]) -> str:
 <main style="--aspect: {width / height:.5f}">
 {images}
 </main>
-<script>
-{script}
-</script>
+{"" if strip else f"<script>{chr(10)}{script}{chr(10)}</script>"}
 </body>
 </html>
 """

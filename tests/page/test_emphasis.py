@@ -14,6 +14,7 @@ from model.page.emphasis import marked, plain, spans
         ("**No!**", [("No!", "bold")]),
         ("***Both***", [("Both", "bold_italic")]),
         ("**so *very* much**", [("so ", "bold"), ("very", "bold_italic"), (" much", "bold")]),
+        ("*走れ。*10分だ", [("走れ。", "italic"), ("10分だ", "regular")]),
         ("今*すぐ*行け", [("今", "regular"), ("すぐ", "italic"), ("行け", "regular")]),
     ],
 )

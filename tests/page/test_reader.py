@@ -183,3 +183,27 @@ def test_the_page_fits_the_window_and_needs_no_network(reader: Reader) -> None:
     asked = browser.run("performance.getEntriesByType('resource').map(entry => entry.name)")
     assert all(name.startswith("file:") for name in asked)
     assert browser.run("document.querySelector('img.shown').alt.includes('Mika & Taro on a beach')")
+
+
+@pytest.mark.parametrize("size", [WIDE, (390, 844)])
+def test_a_webtoon_is_a_strip_that_scrolls(browser: Chromium, tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = tuple(
+        PageArt(
+            number=number,
+            panels=tuple(PanelArt(id=f"p{number:03d}_{index:02d}") for index in range(1, 2 + number)),
+        )
+        for number in (1, 2)
+    )
+    export_book(Book(title="Strip", page_size="webtoon", pages=pages), tmp_path, 60, ["html"])
+    browser.resize(*size)
+    browser.open((tmp_path / "index.html").as_uri())
+    boxes = browser.run(
+        "[...document.images].map(page => page.getBoundingClientRect()).map(b => [b.y, b.bottom, b.width])"
+    )
+    (_, end, width), (start, last, other) = boxes
+    assert width == other == min(size[0], 672)
+    assert start == pytest.approx(end, abs=1), "the pages are one strip"
+    assert last - start > 1.2 * (end - boxes[0][0]), "a longer page is longer"
+    browser.run("window.scrollTo(0, 1e6)")
+    assert browser.run("window.scrollY + innerHeight") == pytest.approx(last + 32, abs=2), "all is reached"
+    assert browser.run("document.querySelector('nav').getBoundingClientRect().width") == 0
