@@ -52,6 +52,10 @@ _CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
 class Renderer(Protocol):
     """What draws panels, one class a family of models."""
 
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """Panels that will be asked for."""
+        ...
+
     def draw(
         self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
     ) -> tuple[Image.Image, ...]:

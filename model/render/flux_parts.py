@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, FluxTransformer2DModel, GGUFQuantizationConfig
+from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -22,26 +22,13 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 
 from model.errors import IntegrityError, WeightsMissing
 from model.render.flux_names import config_of, to_diffusers
+from model.render.flux_vae import read_vae
 from model.render.places import stored_as, weight_files
 from model.render.redux import Redux, load_redux
 from model.render.variants import REDUX
 from model.render.weights import Checkpoint, verify
 
 _SCALED = ("scale_weight", "weight_scale", "scaled_fp8")
-# The config of Flux.1's VAE, for its one file (ae.safetensors), which does not say.
-_VAE = {
-    "_class_name": "AutoencoderKL",
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "latent_channels": 16,
-    "sample_size": 1024,
-    "scaling_factor": 0.3611,
-    "shift_factor": 0.1159,
-    "use_quant_conv": False,
-    "use_post_quant_conv": False,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +74,7 @@ def read_flux(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = Fals
     t5, clip = read_text(checkpoint, dtype=dtype)
     return FluxParts(
         transformer=read_transformer(checkpoint, dtype=dtype, packed=packed),
-        vae=_read_vae(checkpoint.part("vae"), dtype),
+        vae=read_vae(checkpoint.part("vae"), dtype),
         t5=t5,
         clip=clip,
         t5_tokenizer=T5Tokenizer.from_pretrained(checkpoint.part("tokenizer_2"), local_files_only=True),
@@ -179,18 +166,6 @@ def _config(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise IntegrityError(f"{path}: not JSON ({error}); fetch it again") from error
-
-
-def _read_vae(source: Path, dtype: torch.dtype) -> Any:
-    if source.is_file():
-        # As Black Forest Labs publish it: diffusers knows the names.
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "config.json").write_text(json.dumps(_VAE), encoding="utf-8")
-            kind: Any = AutoencoderKL
-            return kind.from_single_file(str(source), config=folder, local_files_only=True, torch_dtype=dtype)
-    return AutoencoderKL.from_pretrained(
-        source, torch_dtype=dtype, local_files_only=True, **stored_as(weight_files(source))
-    )
 
 
 def _read_encoder(kind: Any, source: Path, dtype: torch.dtype) -> Any:

@@ -91,12 +91,21 @@ def read_single(file: Path, family: str, known: Mapping[str, Path], others: Mapp
     with tempfile.TemporaryDirectory() as folder:
         _write_configs(Path(folder), kind.__name__, PUBLISHED[family], known)
         try:
-            return kind.from_single_file(str(file), config=folder, local_files_only=True, **others)
+            pipeline = kind.from_single_file(str(file), config=folder, local_files_only=True, **others)
         except (KeyError, ValueError, RuntimeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise IntegrityError(
-                f"{file}: not a whole {family} checkpoint ({reason}); fetch it again, or name its folder"
-            ) from error
+            raise _holes(file, family, " ".join(str(error).split())[:200]) from error
+    # diffusers leaves weights of text encoders that the file lacks without numbers.
+    for name in PUBLISHED[family]:
+        for weight, value in getattr(pipeline, name).named_parameters():
+            if value.is_meta:
+                raise _holes(file, family, f"{name} has no {weight}")
+    return pipeline
+
+
+def _holes(file: Path, family: str, reason: str) -> IntegrityError:
+    return IntegrityError(
+        f"{file}: not a whole {family} checkpoint ({reason}); fetch it again, or name its folder"
+    )
 
 
 def _write_configs(

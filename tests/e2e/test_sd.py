@@ -19,7 +19,7 @@ CAST, PANELS = 2, 3  # of the story
     [
         ("sd15", ("--lora", "inks.safetensors:0.6")),
         ("sd15plus", ()),
-        ("sdxl", ()),
+        ("sdxl", ("--lora", "inks.safetensors:0.6")),
         ("sdxlplus", ("--scheduler", "dpm")),
     ],
 )

@@ -47,7 +47,7 @@ from scripts.starter.text import pair_tokenizer
 OLD_ARRAYS = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 # Loud enough for words and references to show in pictures of untrained weights.
 GAIN = 3.0
-WIDTH = 32  # of text states: one encoder's
+WIDTH, SECOND = 32, 48  # of text states: the first encoder's, and that of SDXL's second one
 SEEN = 24  # of the image encoder's vectors
 # Where each row's adapter and image encoder stand in h94/IP-Adapter.
 ADAPTERS = {
@@ -216,7 +216,7 @@ def unet_of(*, wide: bool) -> UNet2DConditionModel:
             "transformer_layers_per_block": (1, 2),
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": 8,
-            "projection_class_embeddings_input_dim": WIDTH + 6 * 8,
+            "projection_class_embeddings_input_dim": SECOND + 6 * 8,
         }
     unet = UNet2DConditionModel(
         **kinds,
@@ -224,7 +224,7 @@ def unet_of(*, wide: bool) -> UNet2DConditionModel:
         block_out_channels=(16, 32),
         layers_per_block=1,
         norm_num_groups=4,
-        cross_attention_dim=WIDTH * (2 if wide else 1),
+        cross_attention_dim=WIDTH + (SECOND if wide else 0),
     )
     for name, parameter in unet.named_parameters():
         if name.endswith(("attn2.to_v.weight", "attn2.to_out.0.weight", "conv_out.weight")):
@@ -248,15 +248,18 @@ def _vae() -> AutoencoderKL:
 
 def words_of(*, wide: bool) -> tuple[Any, ...]:
     """Text encoders of two layers, one for SD 1.5, two for SDXL."""
+    encoders = (_loud(CLIPTextModel(_words_config(WIDTH))),)
+    return (*encoders, _loud(CLIPTextModelWithProjection(_words_config(SECOND)))) if wide else encoders
+
+
+def _words_config(width: int) -> CLIPTextConfig:
     tokenizer = _tokenizer()
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=77, projection_dim=WIDTH,
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=77, projection_dim=width,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    encoders = (_loud(CLIPTextModel(config)),)
-    return (*encoders, _loud(CLIPTextModelWithProjection(config))) if wide else encoders
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.render.sd_text import BACK, Prompts, windows
-from tests.render.sd_checkpoints import WIDTH, open_sd
+from tests.render.sd_checkpoints import SECOND, WIDTH, open_sd
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_prompt_has_as_many_windows_as_it_needs(prompts: Prompts) -> None:
     with torch.inference_mode():
         short, full, long = (prompts.of("beach " * count) for count in (3, 75, 76))
         assert [len(one.states) for one in (short, full, long)] == [77, 77, 154]
-        assert short.states.shape[1] == 2 * WIDTH, "both encoders, side by side"
+        assert short.states.shape[1] == WIDTH + SECOND, "both encoders, side by side"
         # The first window does not know that another follows, and SDXL's pooled state is the first window's.
         torch.testing.assert_close(long.states[:77], full.states)
         assert long.pooled is not None
