@@ -16,9 +16,9 @@ from collections.abc import Collection, Mapping
 
 import skia
 
+from model.page.balloons import Balloon
 from model.page.faces import Faces
 from model.page.inking import ink_sound, ink_text, ink_words
-from model.page.lettering import Balloon
 from model.page.outlines import Outline, outlines
 from model.page.plane import Rect
 from model.page.sheet import Sheet, SheetPanel

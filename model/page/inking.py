@@ -16,10 +16,10 @@ from dataclasses import replace
 import skia
 
 from model.page.arcs import Arc
+from model.page.balloons import Balloon
 from model.page.columns import dots, hang, stressed
 from model.page.emphasis import spans
 from model.page.faces import Faces, Run, font
-from model.page.lettering import Balloon
 from model.page.typesetting import SetLine
 
 _DOT = 0.085  # ems: the radius of a dot that stresses

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from model.errors import StoryError
 from model.geometry import Box
 from model.page.anatomy import face_of
-from model.page.arcs import Arc, arc_of
+from model.page.balloons import Balloon, balloon_of, close_by
 from model.page.bodies import SIZE, SMALLEST, STEP, bodies_for
-from model.page.emphasis import plain
+from model.page.costs import Wanted
 from model.page.faces import glyph_names
 from model.page.hand import Hand
 from model.page.people import Person, people_in, person
-from model.page.placement import Wanted, arrange
+from model.page.placement import arrange
 from model.page.plane import Rect
 from model.page.rows import Set, in_rows
 from model.page.splitting import split_line
-from model.page.typesetting import LEADING, SetLine, Setting
+from model.page.typesetting import LEADING, Setting
 from model.page.values import Line, PanelArt
 
 _INSET = 3.0  # points between a balloon and its panel's frame
@@ -31,30 +31,8 @@ _COVERED = 0.06  # of a head or face: when more than this is covered, smaller le
 _SPOKEN = ("speech", "thought", "whisper")
 _WORDY = 210  # letters: a longer speech is parted before it is set
 _SPLITS = 3  # how often what does not fit is parted once more
-_NECK = 2.5  # ems: the longest neck between two joined balloons
 _PATIENCE = 2  # smaller sizes in a row that may be worse before no more are tried
 _SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balloon:
-    """One placed utterance. `lines` are in points on paper: x is a line's left end, baseline where it stands.
-
-    `text` is what it says, without marks. `rect` is the outline's bounding box without the tail; `head` is
-    the speaker's head, whose mouth the tail points at and whose face it spares; None without a speaker. A
-    `joined` balloon goes on where the one before it ends: their outlines are one. A sound's letters stand on
-    its `arc`.
-    """
-
-    kind: str
-    text: str
-    rect: Rect
-    lines: tuple[SetLine, ...]
-    size: float
-    style: str
-    head: Rect | None = None
-    joined: bool = False
-    arc: Arc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +130,11 @@ def _parted(parts: tuple[_Part, ...], longest: int) -> tuple[_Part, ...]:
 def _balloons(parts: tuple[_Part, ...], heads: tuple[Rect | None, ...], found: Set) -> tuple[Balloon, ...]:
     made: list[Balloon] = []
     for part, head, (setting, rect) in zip(parts, heads, found, strict=True):
-        balloon = _balloon(part.line, setting, rect, head)
-        if part.follows and _near(made[-1].rect, rect, setting.size):
+        balloon = balloon_of(part.line, setting, rect, head)
+        if part.follows and close_by(made[-1].rect, rect, setting.size):
             balloon = replace(balloon, head=None, joined=True)
         made.append(balloon)
     return tuple(made)
-
-
-def _near(one: Rect, other: Rect, size: float) -> bool:
-    """Whether two balloons stand close enough for a neck between them."""
-    across = max(other.x - one.right, one.x - other.right, 0.0)
-    down = max(other.y - one.bottom, one.y - other.bottom, 0.0)
-    return across + down < _NECK * size
 
 
 def _sizes() -> tuple[float, ...]:
@@ -226,20 +197,6 @@ def _wanted(line: Line, settings: tuple[Setting, ...], head: Rect | None) -> Wan
         head=head if line.kind != "narration" else None,
         boxed=line.kind == "narration",
         free=line.kind == "sfx",
-    )
-
-
-def _balloon(line: Line, setting: Setting, rect: Rect, head: Rect | None) -> Balloon:
-    middle = rect.centre.x
-    return Balloon(
-        kind=line.kind,
-        text=plain(line.text),
-        rect=rect,
-        lines=tuple(replace(row, x=middle + row.x, baseline=rect.y + row.baseline) for row in setting.lines),
-        size=setting.size,
-        style=setting.style,
-        head=head if line.kind not in ("narration", "sfx") else None,
-        arc=arc_of(line.text, rect) if line.kind == "sfx" else None,
     )
 
 

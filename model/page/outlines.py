@@ -18,8 +18,8 @@ from itertools import pairwise
 
 import skia
 
+from model.page.balloons import Balloon
 from model.page.bodies import RIMS
-from model.page.lettering import Balloon
 from model.page.plane import Point, Rect
 from model.page.tails import Tail, bubbles, tail_of, wedge
 from model.page.typesetting import FULLNESS

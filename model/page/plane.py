@@ -1,4 +1,7 @@
-"""Points and rectangles on paper, in points (1/72 inch), origin top left."""
+"""Points and rectangles on paper, in points (1/72 inch), origin top left.
+
+A `Rect` is not a `Box`: boxes are fractions of whatever frames them; two types keep the two apart.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,16 @@ class Rect:
             box.height * self.height,
         )
 
+    @property
+    def corners(self) -> tuple[Point, Point, Point, Point]:
+        """From the top left one round."""
+        return (
+            Point(self.x, self.y),
+            Point(self.right, self.y),
+            Point(self.right, self.bottom),
+            Point(self.x, self.bottom),
+        )
+
     def contains(self, other: Rect, slack: float = 1e-6) -> bool:
         return (
             other.x >= self.x - slack
@@ -73,9 +86,8 @@ class Rect:
 
     def overlap(self, other: Rect) -> float:
         """Area shared with `other`, in square points."""
-        width = min(self.right, other.right) - max(self.x, other.x)
-        height = min(self.bottom, other.bottom) - max(self.y, other.y)
-        return max(width, 0.0) * max(height, 0.0)
+        part = self.shared(other)
+        return part.width * part.height
 
 
 def crop_window(picture_aspect: float, frame_aspect: float) -> Box:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.page.bodies import bodies_for
+from model.page.costs import GAP
 from model.page.hand import Hand
-from model.page.placement import GAP
 from model.page.plane import Rect
 from model.page.typesetting import Setting
 from model.page.values import Line

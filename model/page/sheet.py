@@ -15,11 +15,12 @@ from PIL import Image
 
 from model.errors import IntegrityError, StoryError
 from model.geometry import Box
+from model.page.balloons import Balloon
 from model.page.cropping import crop
 from model.page.faces import Faces
 from model.page.frames import Arrangement, Frame
 from model.page.hand import hand_of
-from model.page.lettering import Balloon, letter_panel
+from model.page.lettering import letter_panel
 from model.page.plane import Point, Rect
 from model.page.templates import WEBTOON, arrange_page
 from model.page.tiers import View
@@ -49,7 +50,7 @@ class SheetPanel:
     @property
     def upright(self) -> bool:
         """Whether the corners are those of the frame."""
-        return self.corners == _corners(self.frame)
+        return self.corners == self.frame.corners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def lay_out(book: Book, page: PageArt, faces: Faces | None = None, *, pictures: 
 def _within(frame: Rect, place: Frame) -> tuple[Point, Point, Point, Point]:
     """A place's corners, in the frame that was made of its box."""
     if place.upright:
-        return _corners(frame)
+        return frame.corners
     box = place.box
     one, two, three, four = (
         Point(
@@ -131,15 +132,6 @@ def _within(frame: Rect, place: Frame) -> tuple[Point, Point, Point, Point]:
         for x, y in place.corners
     )
     return one, two, three, four
-
-
-def _corners(frame: Rect) -> tuple[Point, Point, Point, Point]:
-    return (
-        Point(frame.x, frame.y),
-        Point(frame.right, frame.y),
-        Point(frame.right, frame.bottom),
-        Point(frame.x, frame.bottom),
-    )
 
 
 def _room(index: int, arranged: Arrangement, paper: Rect, frame: Rect) -> Rect:

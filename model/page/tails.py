@@ -16,8 +16,8 @@ from itertools import pairwise
 import skia
 
 from model.page.anatomy import face_of, mouth_of
+from model.page.balloons import Balloon
 from model.page.bodies import RIMS
-from model.page.lettering import Balloon
 from model.page.plane import Point, Rect
 from model.page.typesetting import oval_profile
 

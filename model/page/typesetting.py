@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from model.page.breaking import Broken, Styles, narrowest
 from model.page.columns import length
 from model.page.emphasis import marked
 from model.page.faces import Faces
-from model.page.words import Piece, pieces_of
+from model.page.words import pieces_of
 
 LEADING = 1.17  # line pitch in ems
 ASCENT = 0.93  # of the pitch's box, from its top to the baseline, in ems
@@ -24,15 +25,12 @@ _OFFERED = 7
 _COUNTS = 14  # numbers of lines that are tried at most, or a few more
 _LONG = 70  # words
 _FLAT = 2.0  # times its ideal stretch: from here on an oval is a cigar
-_SPLIT, _TORN = 0.12, 0.3  # of strain: a hyphen at a line's end, an end inside a phrase
 _SHAPES = (1.16, 1.3, 1.48)  # an oval's height over its text block's height, to choose from
 
 _COLUMN_PITCH = 1.3  # ems from column to column
 _IDEALS = {(True, False): 1.75, (False, False): 3.6, (True, True): 1.25, (False, True): 2.2}
 
-Styles = tuple[str, ...]
 Measure = Callable[[str, Styles], float]
-_Broken = tuple[str, Styles, float, float]  # text, its characters' styles, width, what is wrong with its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def _settings(
                 if height > across:
                     continue
                 shares = tuple(_share(line, count, pitch, height, oval) for line in range(count))
-                broken = _narrowest(pieces, widths, space, hyphen, shares, along - 2 * pad[0])
+                broken = narrowest(pieces, widths, space, hyphen, shares, along - 2 * pad[0])
                 if broken is None:
                     continue
                 reach, lines = broken
@@ -153,7 +151,7 @@ def _settings(
 
 
 def _rows(
-    lines: list[_Broken],
+    lines: list[Broken],
     body: tuple[float, float],
     reach: float,
     pitch: float,
@@ -192,74 +190,8 @@ def _share(line: int, count: int, pitch: float, height: float, oval: bool) -> fl
     return oval_profile(edge / (height / 2))
 
 
-def _narrowest(
-    pieces: tuple[Piece, ...],
-    widths: tuple[float, ...],
-    space: float,
-    hyphen: float,
-    shares: tuple[float, ...],
-    widest: float,
-) -> tuple[float, list[_Broken]] | None:
-    """The least reach at which the pieces fill exactly as many lines as there are shares, and those lines."""
-    # Even lines without a gap between them need this much.
-    low, high = min(sum(widths) / sum(shares), widest), widest
-    best = _fill(pieces, widths, space, hyphen, [share * high for share in shares])
-    if best is None:
-        return None
-    while high - low > 0.004 * widest:
-        middle = (low + high) / 2
-        cuts = _fill(pieces, widths, space, hyphen, [share * middle for share in shares])
-        if cuts is None:
-            low = middle
-        else:
-            high, best = middle, cuts
-    return (high, _cut(pieces, best)) if len(best) == len(shares) else None
-
-
-def _fill(
-    pieces: tuple[Piece, ...],
-    widths: tuple[float, ...],
-    space: float,
-    hyphen: float,
-    rooms: list[float],
-) -> list[tuple[int, float]] | None:
-    """Pour the pieces into lines: where each line ends, and its width; None when they do not fit."""
-    lines: list[tuple[int, float]] = []
-    used, begun, split = 0.0, False, False
-    for index, (piece, width) in enumerate(zip(pieces, widths, strict=True)):
-        gap = space if piece.spaced and begun else 0.0
-        tail = hyphen if piece.splits else 0.0
-        if begun and used + gap + width + tail > rooms[len(lines)]:
-            lines.append((index, used + hyphen if split else used))
-            used, gap = 0.0, 0.0
-        if len(lines) == len(rooms) or used + gap + width + tail > rooms[len(lines)]:
-            return None
-        used, begun, split = used + gap + width, True, piece.splits
-    return [*lines, (len(pieces), used)]
-
-
-def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[_Broken]:
-    """The pieces of each line joined."""
-    lines: list[_Broken] = []
-    first = 0
-    for end, width in ends:
-        text = ""
-        styles: Styles = ()
-        for piece in pieces[first:end]:
-            if piece.spaced and text:
-                text, styles = text + " ", (*styles, *styles[-1:])
-            text, styles = text + piece.text, (*styles, *piece.styles)
-        if pieces[end - 1].splits:
-            text, styles = text + "-", (*styles, *styles[-1:])
-        last = pieces[end - 1]
-        wrong = _TORN if last.torn else _SPLIT if last.splits else 0.0
-        lines.append((text, styles, width, wrong if end < len(pieces) else 0.0))
-        first = end
-    return lines
-
-
 def _strain(
-    lines: list[_Broken], shares: tuple[float, ...], reach: float, stretch: float, shape: float
+    lines: list[Broken], shares: tuple[float, ...], reach: float, stretch: float, shape: float
 ) -> float:
     slack = [1.0 - width / (share * reach) for (_, _, width, _), share in zip(lines, shares, strict=True)]
     strain = sum(value**2 for value in slack) / len(slack)

@@ -19,7 +19,7 @@ from model.page.compose import fitted_pictures, raster
 from model.page.drawing import NUMBER
 from model.page.hand import hand_of
 from model.page.lettering import letter_panel
-from model.page.plane import Point, Rect
+from model.page.plane import Rect
 from model.page.press import Press
 from model.page.sheet import WHOLE, Sheet, SheetPanel, picture_size
 from model.page.values import PanelArt
@@ -110,13 +110,7 @@ def _set(panel: PanelArt, press: Press, width: float) -> Sheet:
     frame = Rect((width - height * aspect) / 2, 0.0, height * aspect, height)
     hand = hand_of(press.book, press.faces)
     lettering = letter_panel(panel, frame, WHOLE, press.book.reading_direction, hand)
-    corners = (
-        Point(frame.x, frame.y),
-        Point(frame.right, frame.y),
-        Point(frame.right, frame.bottom),
-        Point(frame.x, frame.bottom),
-    )
-    art = SheetPanel(art=panel, frame=frame, window=WHOLE, balloons=lettering.balloons, corners=corners)
+    art = SheetPanel(art=panel, frame=frame, window=WHOLE, balloons=lettering.balloons, corners=frame.corners)
     return Sheet(number=0, width=width, height=height, panels=(art,), notes=lettering.notes)
 
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from model.errors import StoryError
 from model.geometry import Box
 from model.page.anatomy import BUST, face_of, head_of, mouth_of
+from model.page.balloons import Balloon
 from model.page.bodies import SIZE, SMALLEST
 from model.page.faces import house_faces
 from model.page.hand import Hand
-from model.page.lettering import Balloon, letter_panel
+from model.page.lettering import letter_panel
 from model.page.outlines import outline
 from model.page.plane import Point, Rect
 from model.page.sheet import WHOLE

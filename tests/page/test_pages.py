@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from model.errors import StoryError
 from model.geometry import Box
+from model.page.balloons import Balloon
 from model.page.bodies import SMALLEST
 from model.page.faces import house_faces
 from model.page.hand import Hand
-from model.page.lettering import Balloon, Lettering, letter_panel
+from model.page.lettering import Lettering, letter_panel
 from model.page.outlines import outlines
 from model.page.people import people_in
 from model.page.plane import Rect
