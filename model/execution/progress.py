@@ -1,4 +1,7 @@
-"""How far the run is, on stderr (bars on a terminal, else plain lines), and how long each stage took."""
+"""How far the run is, on stderr, and how long each stage took.
+
+On a terminal there is a bar for what is under way; what is done is one plain line, there and anywhere else.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Reporter:
         self.seconds: dict[str, float] = {}
         self._console = Console(file=sys.stderr, highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        # Transient, for it is drawn once more at the end, below what some terminals keep of it.
+        self._bars = Progress(
+            *columns, console=self._console, disable=not self._console.is_terminal, transient=True
+        )
 
     def __enter__(self) -> Reporter:
         self._bars.start()
@@ -46,11 +52,15 @@ class Reporter:
 
     @contextlib.contextmanager
     def bar(self, name: str, total: int) -> Iterator[Bar]:
-        """A bar of `total` units; without a terminal, one line when it ends."""
+        """A bar of `total` units on a terminal; one line when it ends. Neither for nothing to do."""
         started = time.perf_counter()
-        bar = Bar(self._bars, self._bars.add_task(name, total=total))
-        yield bar
-        if not self._console.is_terminal and total:
+        task = self._bars.add_task(name, total=total, visible=total > 0)
+        try:
+            yield Bar(self._bars, task)
+        finally:
+            self._bars.remove_task(task)
+            self._bars.refresh()
+        if total:
             self.say(f"{name}: {total} in {time.perf_counter() - started:.1f} s")
 
 
