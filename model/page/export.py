@@ -82,7 +82,7 @@ def export_book(
     with Press(book, dpi=dpi, layers=layers, found=out / "pages") as press:
         # Everything is laid out before anything is written: what cannot be set leaves the old book whole.
         whole = "layers" in formats or ("pdf" in formats and not _same_pdf(press, out))
-        if whole or set(formats) - {"webtoon"}:
+        if whole or set(formats) - {"webtoon", "pdf"}:
             press.prepare(everything=whole)
         files: list[Path] = []
         for name, write in FORMATS.items():
@@ -114,7 +114,7 @@ def _pages(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
 
 
 def _same_pdf(press: Press, out: Path) -> bool:
-    return not press.incomplete and same_book(out / "book.pdf", press.stamp)
+    return same_book(out / "book.pdf", press.stamp)
 
 
 def _pdf(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:

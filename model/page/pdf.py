@@ -31,6 +31,7 @@ from model.page.values import Book
 
 _QUALITY = 92  # of the pictures' JPEG coding; screentone shows no ringing from here on
 _STAMP = b"%autostudio-book "
+_UNFINISHED = "0"  # in place of a stamp
 _TAIL = 4096  # bytes at the end of a file that hold its trailer and stamp
 
 
@@ -44,7 +45,8 @@ def write_pdf(path: Path, press: Press) -> None:
                 sheet = press.sheet(index)
                 coded = {panel.art.id: _coded(panel, press, before, plates) for panel in sheet.panels}
                 pdf.add(sheet, coded, press.faces, press.layers)
-        _append_catalog(file, press.book, press.stamp, plates)
+        # What lacks a character is written again next time: a typeface may have been installed.
+        _append_catalog(file, press.book, _UNFINISHED if press.notes else press.stamp, plates)
 
 
 def same_book(path: Path, stamp: str) -> bool:

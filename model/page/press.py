@@ -41,7 +41,6 @@ class Press:
         self.layers = tuple(layers)
         self.faces = house_faces(book.font)
         self.set_anew: list[int] = []
-        self.incomplete = False  # whether a page that was found lacks a character
         self._found = found
         self._sheets: dict[int, Sheet] = {}
         self._notes: dict[int, tuple[str, ...]] = {}
@@ -146,7 +145,6 @@ class Press:
         if imprint is None or imprint.stamp != self._stamps[index]:
             return  # whatever it is, it is replaced
         # What lacked a character may have it now: a typeface may have been installed.
-        self.incomplete |= not imprint.complete
         if imprint.complete:
             self._drawn[index] = path
             self._imprints[index] = imprint

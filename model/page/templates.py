@@ -101,12 +101,6 @@ def arrange_page(
     return Arrangement(width=width * MM_TO_POINTS, height=height * MM_TO_POINTS, frames=frames)
 
 
-def panel_frames(template: str, count: int, page_size: str, reading_direction: str) -> tuple[Box, ...]:
-    """What bounds the frames of `count` panels that say nothing of themselves, as fractions of the page."""
-    arranged = arrange_page(template, (View(),) * count, page_size, reading_direction)
-    return tuple(frame.box for frame in arranged.frames)
-
-
 def _form(template: str, count: int) -> Form:
     if template not in _TEMPLATES:
         raise StoryError(f"template {template!r} is not known; expected one of {', '.join(_TEMPLATES)}")

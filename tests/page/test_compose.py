@@ -10,8 +10,9 @@ import pytest
 from model.errors import IntegrityError, StoryError
 from model.page.compose import compose_page, draw_layout
 from model.page.plane import crop_window
-from model.page.templates import PAGE_SIZES_MM, panel_frames
+from model.page.templates import PAGE_SIZES_MM
 from model.page.values import Book, Line, PanelArt
+from tests.page.frames import panel_frames
 
 
 @pytest.mark.parametrize("size", PAGE_SIZES_MM)

@@ -298,5 +298,5 @@ def test_notes_name_what_is_missing(book: Callable[..., Book], tmp_path: Path) -
     for _ in range(2):
         done = export_book(lacking, tmp_path, 30, ["png", "pdf"])
         assert (done.notes, done.set_anew) == ((note,), (1,))
-    for formats in (["webtoon"], ["webtoon", "png"]):
+    for formats in (["webtoon"], ["webtoon", "png"], ["pdf"], ["pdf"]):
         assert export_book(lacking, tmp_path, 30, formats).notes == (note,)

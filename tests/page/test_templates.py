@@ -16,11 +16,11 @@ from model.page.templates import (
     PAGE_SIZES,
     PAGE_SIZES_MM,
     arrange_page,
-    panel_frames,
     template_names,
     templates_for,
 )
 from model.page.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
+from tests.page.frames import panel_frames
 
 SIZES = tuple(PAGE_SIZES_MM)
 SMALLEST_GUTTER_MM = 1.6  # between panels on a webtoon's narrow paper nothing is nearer either
