@@ -52,7 +52,9 @@ class Variant:
         classic: the class of this name in earlier programs; empty = none.
         reference: how a reference reaches it: LATENTS, REDUX, IP_ADAPTER or IP_ADAPTER_PLUS.
         guidance: TRUE_GUIDANCE, EMBEDDED_GUIDANCE or NO_GUIDANCE.
-        global_tokens, region_tokens: most tokens of a global and of a region prompt.
+        global_tokens: most tokens that are read of a global prompt.
+        region_tokens: of a region prompt. Stable Diffusion reads on, in windows of so many; what a run adds
+            of its own keeps within the first.
         side: a panel has about as many pixels as a square of this side, where the files do not say.
         multiple: panel sides are multiples of this many pixels.
         reference_side: of the square that a reference picture is resized to.
@@ -141,8 +143,8 @@ def _sd(
         classic=classic,
         reference=reference,
         guidance=TRUE_GUIDANCE,
-        global_tokens=77,
-        region_tokens=77,
+        global_tokens=MOST_TOKENS,
+        region_tokens=75,
         side=1024 if family == "sdxl" else 512,
         multiple=64,
         reference_side=224,

@@ -3,12 +3,16 @@ see."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.config import resolve
 from model.render.sd_text import BACK, Prompts, windows
+from model.render.variants import VARIANTS, Variant
 from tests.render.sd_checkpoints import SECOND, WIDTH, open_sd
 
 
@@ -16,6 +20,18 @@ from tests.render.sd_checkpoints import SECOND, WIDTH, open_sd
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Prompts:
     """Those of a tiny SDXL, which have read nothing yet."""
     return Prompts(open_sd(tmp_path_factory, "sdxlplus").parts.encoders, silent=True, device="cpu")
+
+
+@pytest.mark.parametrize("row", [row for row in VARIANTS.values() if row.family.startswith("sd")])
+def test_the_table_says_what_is_read(prompts: Prompts, row: Variant) -> None:
+    """Of a panel's prompt as many tokens as table and settings say, of a figure's all, window by window."""
+    limit = resolve(model=row.name).max_sequence_length
+    assert limit == row.global_tokens
+    assert row.region_tokens == prompts._encoders[0][0].model_max_length - 2
+    with torch.inference_mode():
+        whole, cut = prompts.of("beach " * (limit + 75)), prompts.of("beach " * (limit + 75), limit)
+    assert len(whole.states) == 77 * math.ceil((limit + 75) / 75)
+    assert len(cut.states) == 77 * math.ceil(limit / 75)
 
 
 @given(st.lists(st.booleans(), max_size=300), st.integers(BACK, 80))
