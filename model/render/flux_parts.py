@@ -173,6 +173,10 @@ def _read_encoder(kind: Any, source: Path, dtype: torch.dtype) -> Any:
     files = weight_files(source)
     if files and files[0].suffix == ".gguf":
         # A GGUF file has no field for the activation: transformers would take another one than T5 1.1 has.
+        if not (source / "config.json").is_file():
+            raise WeightsMissing(
+                f"{source / 'config.json'}: missing, without which {files[0].name} says too little; fetch it"
+            )
         config = kind.config_class.from_pretrained(source, local_files_only=True)
         return kind.from_pretrained(
             source, gguf_file=files[0].name, config=config, dtype=dtype, local_files_only=True

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
 
 from model.cli import main
-from model.errors import ConfigError
+from model.errors import ConfigError, WeightsMissing
 from model.files import sha256_of
 from model.render.flux_parts import read_text
 from model.render.weights import open_checkpoint
@@ -179,6 +179,9 @@ def test_a_checkpoint_with_its_t5_in_gguf_reads_prompts_as_before(tiny: Path, tm
             for where in (tiny, folder)
         )
     assert float((found - wanted).norm() / wanted.norm()) < 2e-3
+    (encoder / "config.json").unlink()
+    with pytest.raises(WeightsMissing, match="says too little"):
+        read_text(open_checkpoint(folder), dtype=torch.float32)
 
 
 def test_clip_is_refused_with_a_reason(tmp_path: Path) -> None:
