@@ -1,0 +1,17 @@
+"""Pages: drawn panels and what is said in them become a book.
+
+    values      a book of pages of panels, as this room is given it
+    templates   how many panels become frames (tiers, forms, frames, ownboxes), and pictures fit them (cropping)
+    lettering   a panel's words become balloons, in this order:
+                  hand, emphasis, splitting: what is written, and how
+                  words, breaking, typesetting: text becomes lines (vertical, columns: Japanese)
+                  bodies, costs, placement, rows: lines become bodies, and these find places around people
+                  balloons, tails, outlines, arcs: bodies become shapes
+                  faces, typefaces, fontfiles, shaping: letters become glyphs
+    sheet       one page, described once, in points
+    drawing     a sheet on any canvas, its words by inking; compose makes pixels of it
+    press       a book's pages, set at most once (stamps, imprint)
+    export      the forms of a book: pdf (plates), cbz, epub, reader, webtoon, layers
+
+It knows nothing of stories, prompts and models.
+"""
