@@ -1,7 +1,7 @@
 """Pages: drawn panels and what is said in them become a book.
 
     values      a book of pages of panels, as this room is given it
-    templates   how many panels become frames (tiers, forms, frames, ownboxes), and pictures fit them (cropping)
+    templates   how many panels become frames (tiers, forms, frames, ownboxes); cropping fits pictures
     lettering   a panel's words become balloons, in this order:
                   hand, emphasis, splitting: what is written, and how
                   words, breaking, typesetting: text becomes lines (vertical, columns: Japanese)
