@@ -2,6 +2,7 @@
 
     python -m scripts.bench.quantize                # one thread each
     python -m scripts.bench.quantize --threads 2    # as many pieces at once on either side
+    python -m scripts.bench.quantize --device cuda --rows 65536   # ours there, ggml's on the processor
 
 In: nothing but the starter's weights. Out: a table, then one JSON line, a list of {level, tensor, rmse,
 rmse_ggml, mweights_s, mweights_s_ggml}; `tensor` says what was encoded, and "/weighted" that the columns had
@@ -71,15 +72,24 @@ def starter_tensors(source: GgufSource, *, most: int) -> Iterator[tuple[str, Ten
 
 
 def measure(
-    kind: BlockType, tensor: str, values: Tensor, importance: Tensor | None, *, turns: int, threads: int
+    kind: BlockType,
+    tensor: str,
+    values: Tensor,
+    importance: Tensor | None,
+    *,
+    turns: int,
+    threads: int,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Encode with both, and compare."""
     plain = values.numpy()
     matter = None if importance is None else importance.numpy()
     pieces = np.array_split(plain, threads)
+    there = values.to(device)
 
     def ours() -> Tensor:
-        return encode(values, kind, importance=importance, threads=threads)
+        # (The bytes come back to main memory, so a device has done its work by then.)
+        return encode(there, kind, importance=importance, threads=threads)
 
     def theirs() -> np.ndarray[Any, Any]:
         if threads == 1:
@@ -127,6 +137,7 @@ def _rmse(data: np.ndarray[Any, Any], kind: BlockType, values: Tensor, importanc
 def main() -> int:
     parser = argparse.ArgumentParser(description="Encoders beside ggml's: error and speed.")
     parser.add_argument("--threads", type=int, default=1, help="on either side (default: 1)")
+    parser.add_argument("--device", default="cpu", help="of our encoders (default: cpu)")
     parser.add_argument("--rows", type=int, default=64, help="of 1,024 weights each (default: 64)")
     parser.add_argument("--turns", type=int, default=40, help="of which the fastest counts (default: 40)")
     parser.add_argument("--level", action="append", choices=LEVELS, help="this one (default: all)")
@@ -145,7 +156,15 @@ def main() -> int:
         for tensor, values, matter in subjects:
             if matter is not None and not TYPES[level].weighted:
                 continue
-            found = measure(TYPES[level], tensor, values, matter, turns=flags.turns, threads=flags.threads)
+            found = measure(
+                TYPES[level],
+                tensor,
+                values,
+                matter,
+                turns=flags.turns,
+                threads=flags.threads,
+                device=flags.device,
+            )
             results.append(found)
             print(
                 f"| {level} | {found['tensor']} | {found['rmse']:.5f} | {found['rmse_ggml']:.5f} | "

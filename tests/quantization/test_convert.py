@@ -24,6 +24,7 @@ from model.render.weights import open_checkpoint
 from quantization.convert import convert
 from quantization.gguf_source import GgufSource
 from quantization.imatrix import gather, read_importance, write_importance
+from quantization.kquants import encode
 from quantization.levels import LEVELS, level_of
 from quantization.sources import read_tensor
 from scripts.bench.quantize import STARTER
@@ -116,6 +117,23 @@ def test_true_flux_gets_the_names_that_diffusers_converts_back(
     assert again.left_out == 1
     for name in stored.shapes:
         assert torch.equal(read_tensor(GgufSource(again.path), name), read_tensor(stored, name))
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str
+)
+def test_weights_of_any_float_type_are_read(dtype: torch.dtype, tmp_path: Path) -> None:
+    name = "double_blocks.0.img_mlp.0.weight"
+    values = torch.randn(4, 512, generator=torch.Generator().manual_seed(4)).to(dtype)
+    save_file({name: values}, tmp_path / "in.safetensors")
+    for level in ("F16", "Q8_0", "Q4_K_S"):
+        made = convert(tmp_path / "in.safetensors", tmp_path / f"{level}.gguf", LEVELS[level])
+        wanted = gguf.quants.dequantize(
+            encode(values.float(), LEVELS[level].type).numpy(),
+            gguf.GGMLQuantizationType(LEVELS[level].type.number),
+        )
+        found = read_tensor(GgufSource(made.path), name).float()
+        np.testing.assert_array_equal(found.numpy(), wanted.astype(np.float32).reshape(4, 512))
 
 
 def test_a_missing_part_is_named(narrow: tuple[dict[str, torch.Tensor], Path], tmp_path: Path) -> None:
