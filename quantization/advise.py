@@ -30,7 +30,7 @@ _LEVEL_COST = {
 }
 # Moving takes its time, and more for each gigabyte that moves in every step: (once, a gigabyte).
 _OFFLOAD_COST = {"none": (0.0, 0.0), "model": (1.0, 0.0), "group": (2.0, 0.08), "sequential": (6.0, 0.2)}
-_TEXT_COST = {"device": 0.0, "packed": 0.1, "cpu": 0.6}
+_TEXT_COST = {"device": 0.0, "cpu": 0.6}
 _TILING_COST = 0.04
 _BATCH_COST = 0.05  # of each halving
 
@@ -58,19 +58,17 @@ def advise(
     canvas: Canvas,
     *,
     levels: Sequence[str] | None = None,
-    packed_text: bool = False,
 ) -> tuple[Plan, ...]:
     """Plans for a machine, the best one that fits first, each further one smaller than the one before.
 
     Args:
         levels: that may be chosen, `FULL` among them or not; None = all that the model can be loaded at.
-        packed_text: the large text encoder is at hand as a GGUF, too.
     Returns:
         At least one; if none fits, the smallest one, with `fits` false.
     """
     chosen = (FULL, *model.levels) if levels is None else tuple(levels)
     plans = sorted(
-        _candidates(model, machine, canvas, chosen, packed_text),
+        _candidates(model, machine, canvas, chosen),
         key=lambda plan: (_cost(plan, canvas), plan.peak),
     )
     fitting = [plan for plan in plans if plan.fits]
@@ -83,17 +81,13 @@ def advise(
     return tuple(ladder)
 
 
-def _candidates(
-    model: ModelSizes, machine: Machine, canvas: Canvas, levels: Sequence[str], packed_text: bool
-) -> Iterator[Plan]:
+def _candidates(model: ModelSizes, machine: Machine, canvas: Canvas, levels: Sequence[str]) -> Iterator[Plan]:
     """Every way of drawing that means something on this machine."""
     moved = machine.kind == "cuda"  # elsewhere what is offloaded stays in the same memory
     batches = [canvas.batch]
     while batches[-1] > 1:
         batches.append(batches[-1] // 2)
     texts = [text for text in _TEXT_COST if moved or text != "cpu"]
-    if not packed_text or not any(part.packed for part in model.text):
-        texts.remove("packed")
     offloads = tuple(_OFFLOAD_COST) if moved else ("none",)
     for level, offload, text, tiling, batch in product(levels, offloads, texts, (False, True), batches):
         yield predict(

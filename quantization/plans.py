@@ -62,7 +62,7 @@ class Plan:
         level: of the denoiser's weights; `FULL` = as numbers of `dtype`.
         offload: none; model: one network on the device at a time; group: its blocks, the next one on its way
             while one computes; sequential: its layers, one by one.
-        text: where prompts are encoded: device, packed (there, at Q8_0), or cpu.
+        text: where prompts are encoded: device or cpu.
         tiling: the VAE decodes in tiles, picture by picture.
         batch: panels drawn at once.
         dtype: to compute in.
@@ -102,8 +102,8 @@ class Plan:
     def __str__(self) -> str:
         weights = self.dtype if self.level == FULL else f"{self.level} in {self.dtype}"
         parts = [weights, f"offload {self.offload}", f"batch {self.batch}"]
-        if self.text != "device":
-            parts.append({"packed": "text encoder at Q8_0", "cpu": "text encoder on the CPU"}[self.text])
+        if self.text == "cpu":
+            parts.append("text encoder on the CPU")
         if self.tiling:
             parts.append("VAE in tiles")
         parts.append(f"predicted peak {self.peak / GB:.1f} GB")
@@ -135,7 +135,7 @@ def predict(
     decode = pixels * model.alive_decode * (4 if model.vae_single else number)
     denoiser = model.denoiser.memory(level, number)
     helpers = model.helpers.memory(FULL, number)
-    encoders = 0 if text == "cpu" else _text(model, text, number, offload)
+    encoders = 0 if text == "cpu" else _text(model, number, offload)
     speaking = model.alive_text if encoders else 0
     # Beside the part at work stay the others, unless parts take turns.
     rest = denoiser + vae if offload == "none" else 0
@@ -202,15 +202,14 @@ def _on_device(part: Part, level: str, number: int, offload: str) -> int:
     return number * part.leaf
 
 
-def _text(model: ModelSizes, text: str, number: int, offload: str) -> int:
+def _text(model: ModelSizes, number: int, offload: str) -> int:
     """Bytes of the encoders on the device while they work."""
-    whole = [part.memory("Q8_0" if text == "packed" and part.packed else FULL, number) for part in model.text]
+    whole = [part.memory(FULL, number) for part in model.text]
     largest = number * max(part.leaf for part in model.text)
-    buffer = largest if text == "packed" else 0
     if offload == "none":
-        return sum(whole) + buffer
+        return sum(whole)
     if offload == "model":  # one after the other
-        return max(whole) + buffer
+        return max(whole)
     return min(2 * largest, max(whole))  # layer by layer, the next one on its way
 
 
