@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
     quieten(online=command == "download")
+    # Operations that Apple's devices lack run on the CPU; torch asks when it is imported.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     try:
         return run(flags)
     except AutoStudioError as error:

@@ -196,7 +196,7 @@ def advice(machine: Machine) -> tuple[str, ...]:
     if machine.kind == "mps":
         return (
             "memory is shared with the system: offloading gains nothing, a smaller level does",
-            "set PYTORCH_ENABLE_MPS_FALLBACK=1 for operations that the device lacks; there is no float64",
+            "operations that the device lacks run on the CPU; there is no float64",
         )
     return (
         "compute in float32; a level saves memory, but each step then unpacks the weights once",

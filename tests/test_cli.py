@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from model import __version__, cli
+from model.book.report import told
 from model.config import PRESETS, QUALITIES, resolve
 from model.errors import ConfigError
 
@@ -146,3 +148,22 @@ def test_schnell_takes_no_guidance_and_256_tokens() -> None:
 def test_a_presets_refine_steps_are_at_most_half_and_a_typed_number_counts() -> None:
     assert resolve(model="flux-dev", steps=6).refine_steps == 3
     assert resolve(model="flux-dev", steps=6, refine_steps=6).refine_steps == 6
+
+
+def test_operations_that_apples_devices_lack_run_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "0")
+    assert cli.main(["nowhere.json"]) == 2
+    assert os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] == "0", "what somebody said stays"
+    monkeypatch.delenv("PYTORCH_ENABLE_MPS_FALLBACK")
+    assert cli.main(["nowhere.json"]) == 2
+    assert os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
+
+
+@pytest.mark.parametrize("model", sorted(PRESETS))
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_run_says_what_its_quality_stands_for(model: str, quality: str) -> None:
+    settings = resolve(model=model, quality=quality)
+    line = told(settings)
+    assert line.startswith(f"{settings.variant}, {quality}: {settings.steps} steps")
+    assert (f"the last {settings.refine_steps} by the whole prompt" in line) == (settings.refine_steps > 0)
+    assert line.endswith("no guidance" if settings.guidance == 1 else f"guidance {settings.guidance:g}")

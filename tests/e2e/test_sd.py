@@ -9,15 +9,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from model.render.weights import STARTER
 from tests.render.sd_checkpoints import sd_folder
 
 CAST, PANELS = 2, 3  # of the story
+EYES = (
+    "--detector", str(STARTER / "detector"), "--segmenter", str(STARTER / "segmenter"), "--max_retries", "0",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("row", "flags"),
     [
-        ("sd15", ("--lora", "inks.safetensors:0.6")),
+        ("sd15", ("--lora", "inks.safetensors:0.6", *EYES)),
         ("sd15plus", ()),
         ("sdxl", ("--lora", "inks.safetensors:0.6")),
         ("sdxlplus", ("--scheduler", "dpm")),
@@ -43,6 +47,7 @@ def test_a_story_becomes_a_book(
     told = desk.record("two-friends")
     assert told["config"]["variant"] == row
     assert told["config"]["scheduler"] == ("dpm" if "dpm" in flags else "euler")
+    assert all((panel["found"] is not None) == (flags[-4:] == EYES[-4:]) for panel in told["panels"])
     again = desk.run(path, "--model", str(folder), *flags)
     assert again.code == 0, again.err
     assert again.report["drawn"] == 0
