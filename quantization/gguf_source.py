@@ -20,7 +20,11 @@ from quantization.sources import read_into
 
 MOST_HEADER = 1 << 26  # bytes; with all tokens of a tokenizer it has a few million
 MOST_ENTRIES = 1 << 20  # of a list, fields, tensors; the largest tokenizers have a quarter of that
-_BY_NUMBER = {kind.number: kind for kind in TYPES.values()}
+# All that gguf-py can tell the size of: it also decodes types that are not made here.
+_BY_NUMBER = {
+    kind.value: BlockType(name=kind.name, number=kind.value, values=values, bytes=size)
+    for kind, (values, size) in gguf.GGML_QUANT_SIZES.items()
+} | {kind.number: kind for kind in TYPES.values()}
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -92,9 +96,13 @@ class GgufSource:
         step = _ROWS // kind.values
         for start in range(0, len(stored), step):
             piece = stored[start : start + step].numpy()
-            into[start : start + step] = torch.tensor(
-                quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
-            )
+            try:
+                decoded = quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
+            except NotImplementedError as error:
+                raise ConfigError(
+                    f"{self.files[0]}: {name} is of type {kind.name}, which is not read; take another level"
+                ) from error
+            into[start : start + step] = torch.tensor(decoded)
 
 
 class _Header:

@@ -109,7 +109,7 @@ def settled(
     if not asked or Path(asked).suffix == ".gguf":
         if asked and not Path(asked).is_file():
             raise ConfigError(f"--gguf: {asked}: no such file; name another, a level, or auto")
-        return settings
+        return _checked(settings)
     model = sizes_of(checkpoint)
     if not model.levels:
         raise ConfigError(
@@ -139,7 +139,16 @@ def settled(
         say("the model's own weights are taken, without a level")
         return replace(settings, gguf="")
     say(f"taking {wanted}: {here[wanted]}")
-    return replace(settings, gguf=str(here[wanted]))
+    return _checked(replace(settings, gguf=str(here[wanted])))
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings, after a look at the header of their GGUF file: diffusers believes every header."""
+    from quantization.sources import open_source
+
+    if settings.gguf:
+        open_source(Path(settings.gguf))
+    return settings
 
 
 def _choice(model: ModelSizes, here: Mapping[str, Path], checkpoint: Checkpoint) -> tuple[str, ...]:

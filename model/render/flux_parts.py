@@ -151,7 +151,11 @@ def _tensors(file: Path, quantized: bool) -> dict[str, Tensor]:
     if quantized:
         from diffusers.models.model_loading_utils import load_gguf_checkpoint
 
-        return load_gguf_checkpoint(str(file))
+        try:
+            return load_gguf_checkpoint(str(file))
+        except (ValueError, KeyError, IndexError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise IntegrityError(f"{file}: not read by diffusers ({reason}); fetch another level") from error
     try:
         tensors = load_file(file)
     except SafetensorError as error:

@@ -38,9 +38,9 @@ def tensor_names(file: Path) -> tuple[str, ...]:
 
 
 def _gguf_names(file: Path) -> tuple[str, ...]:
-    from gguf import GGUFReader
+    from quantization.gguf_source import GgufSource
 
     try:
-        return tuple(tensor.name for tensor in GGUFReader(file).tensors)
-    except (ValueError, IndexError, KeyError) as error:
-        raise IntegrityError(f"{file}: its header is damaged ({error}); fetch it again") from error
+        return tuple(GgufSource(file).shapes)
+    except ConfigError as error:
+        raise IntegrityError(str(error)) from error

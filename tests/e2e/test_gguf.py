@@ -43,11 +43,15 @@ def test_a_level_draws_the_book_by_a_plan(desk: Any, tiny: Path) -> None:
     assert desk.run(story, *PLAIN, "--gguf", "Q4_0").report["drawn"] == 0  # found by its key
 
 
-def test_a_wrong_level_or_file_is_code_2(desk: Any) -> None:
-    for asked in ("Q9_9", "gone.gguf"):
+def test_a_wrong_level_or_file_is_code_2(desk: Any, tiny: Path) -> None:
+    good = next(tiny.glob("transformer/*.gguf")).read_bytes()
+    broken = {"cut": good[:-500], "short": good[:99], "empty": b"", "magic": b"GGML" + good[4:]}
+    for name, data in broken.items():
+        (desk.folder / f"{name}-Q8_0.gguf").write_bytes(data)
+    for asked in ("Q9_9", "gone.gguf", *(f"{name}-Q8_0.gguf" for name in broken)):
         done = desk.run(desk.write(short_story()), "--gguf", asked)
         assert done.code == 2, done.err
-        assert "--gguf" in done.err or "--level" in done.err
+        assert asked in done.err
         assert "Traceback" not in done.err
 
 

@@ -17,8 +17,10 @@ from model.render.variants import VARIANTS
 from model.render.weights import STARTER, open_checkpoint
 from quantization.plans import GB, Machine
 from quantization.sizes import FULL, MODELS
+from quantization.writing import gguf_header
 
 ROOMY = Machine(kind="cpu", free=16 * GB, host=16 * GB)
+HEADER = gguf_header({}, [])
 OWN = STARTER / "transformer" / "flux-q8_0.gguf"
 
 
@@ -27,7 +29,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where `quantize --report` puts its files, with two levels and what was measured of one."""
     monkeypatch.setattr(fitting, "MADE", tmp_path)
     for level in ("Q4_0", "Q2_K"):
-        (tmp_path / f"starter-{level}.gguf").write_bytes(level.encode() * 5000)
+        (tmp_path / f"starter-{level}.gguf").write_bytes(HEADER + level.encode() * 5000)
     (tmp_path / "another-Q5_0.gguf").touch()
     rows = [{"level": "Q4_0", "error": 0.0862}]
     (tmp_path / "starter-report.json").write_text(json.dumps({"levels": rows}))
@@ -85,7 +87,7 @@ def test_auto_takes_the_best_of_what_fits_and_names_a_better_one(made: Path) -> 
     }
     (made / "transformer").mkdir()
     for level in ("Q8_0", "Q4_K_S"):
-        (made / "transformer" / f"flux1-dev-{level}.gguf").touch()
+        (made / "transformer" / f"flux1-dev-{level}.gguf").write_bytes(HEADER)
     card = Machine(kind="cuda", free=12 * GB, host=64 * GB)
     file, said = settle("auto", card, **flux)
     assert file.endswith("flux1-dev-Q4_K_S.gguf")
@@ -94,9 +96,12 @@ def test_auto_takes_the_best_of_what_fits_and_names_a_better_one(made: Path) -> 
 
 
 def test_what_is_no_level_and_no_file_is_refused(made: Path) -> None:
+    damaged = made / "damaged.gguf"
+    damaged.write_bytes(OWN.read_bytes()[:-1000])
     for asked, words in (
         ("Q9_9", "no level"),
         ("gone.gguf", "no such file"),
+        (str(damaged), "cut off"),
     ):
         with pytest.raises(ConfigError, match=words):
             settle(asked)
