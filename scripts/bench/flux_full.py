@@ -221,10 +221,12 @@ class Timed:
         self._scale, self._steps = scale, steps
         self._clock = Clock(renderer.device)
 
-    def warm(self) -> None:
-        """Everything has run once."""
-        self._plain(0, 2, [])
-        self._ours(ROWS[2], 0, 2, [])
+    def warm(self, what: str) -> None:
+        """Run it once, shortly."""
+        if what == PLAIN:
+            self._plain(0, 2, [])
+        else:
+            self._ours(what, 0, 2, [])
 
     def draw(self, what: str, turn: int) -> Turn:
         told: list[float] = []
@@ -277,25 +279,36 @@ def plan_for(parts: FluxParts, scale: Scale, level: str, device: str, row: str) 
 def at_level(
     folder: Path, scale: Scale, level: str, row: str, *, device: str, steps: int, turns: int
 ) -> list[Row]:
-    """All rows of one level, turn by turn: what slows the machine down slows all of them."""
+    """All rows of one level, turn by turn where one transformer serves all."""
     dtype = compute_dtype(device, row)
     checkpoint = opened(folder, row, None if level == FULL else quantize(folder, level))
-    plain = place(grown(checkpoint, scale, dtype), device)
+    plain = grown(checkpoint, scale, dtype)
+    plan = plan_for(plain, scale, level, device, row) if device != "cpu" or level != FULL else None
+    if plan is not None and plan.offload != "none":
+        raise SystemExit(
+            f"{level}: too large for this card as a whole; take a larger one, or another --level"
+        )
+    place(plain, device)
     # The layers of packed weights are exchanged for ours.
     parts = plain
     if level != FULL:
         parts = replace(plain, transformer=grown(checkpoint, scale, dtype).transformer)
     pictures = Pictures()
-    plan = plan_for(parts, scale, level, device, row) if device != "cpu" or level != FULL else None
     renderer = FluxRenderer(
         checkpoint, load_reference=pictures.load, device=device, dtype=dtype, plan=plan, parts=parts
     )
     timed = Timed(plain, renderer, pictures, scale, steps)
-    timed.warm()
     found: dict[str, list[Turn]] = {what: [] for what in (PLAIN, *ROWS)}
-    for turn in range(turns):
-        for number, (what, drawn) in enumerate(found.items()):
-            drawn.append(timed.draw(what, 1 + number + turn * len(found)))
+    # One transformer of its own after the other, so that peaks are those of one.
+    for group in [(PLAIN, *ROWS)] if parts is plain else [(PLAIN,), ROWS]:
+        for what in {PLAIN, ROWS[2]} & {*group}:
+            timed.warm(what)
+        for turn in range(turns):
+            for what in group:
+                number = 1 + list(found).index(what) + turn * len(found)
+                found[what].append(timed.draw(what, number))
+        if group == (PLAIN,):
+            plain.transformer.to("cpu")
     return [
         Row(
             level=level,
