@@ -21,8 +21,8 @@ from quantization.sources import open_source, read_tensor
 
 # A column that was never fed still has some weight: other prompts may feed it.
 LEAST = 1e-3
-# Of the mean squares the root is taken. Measured on the starter (scripts/bench/LOG.md): that keeps the gain on
-# the prompts that were watched, and loses next to nothing on others, where the squares lose a tenth.
+# Of the mean squares the root is taken. Measured on the starter (scripts/bench/importance.py): that keeps the
+# gain on prompts that were watched, and loses next to nothing on others, where the squares lose a tenth.
 POWER = 0.5
 
 
