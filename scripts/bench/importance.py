@@ -1,9 +1,9 @@
-"""What `--imatrix` gains: a step's error at a level, without importance and with that of one story or another.
+"""What `--imatrix` gains: a step's error at a level, without importance and with that of a story.
 
     python -m scripts.bench.importance --panels 2
 
-In: the starter and two of the example stories. Out: a table, then one JSON line, a list of {level, importance,
-error}; `error` is the mean of |level - whole| / |whole| over every fourth call of the transformer while First
+In: the starter and two of the example stories. Out: a table, then one JSON line, a list of {level,
+importance, error}; `error` is the mean of |level - whole| / |whole| over every fourth call of the transformer while First
 Light is drawn. Importance is gathered with other seeds than it is tried on.
 """
 
