@@ -3,8 +3,8 @@
     python -m scripts.bench.importance --panels 2
 
 In: the starter and two of the example stories. Out: a table, then one JSON line, a list of {level,
-importance, error}; `error` is the mean of |level - whole| / |whole| over every fourth call of the transformer while First
-Light is drawn. Importance is gathered with other seeds than it is tried on.
+importance, error}; `error` is the mean of |level - whole| / |whole| over every fourth call of the
+transformer while First Light is drawn. Importance is gathered with other seeds than it is tried on.
 """
 
 from __future__ import annotations
