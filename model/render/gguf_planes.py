@@ -2,8 +2,8 @@
 
 In a GGUF file a block's scale, high bits and low bits stand side by side, a few bytes each: operations on
 them are short and many. `arrange` keeps the same numbers as planes: the low bits of a piece of the matrix,
-its high bits, then all scales. A byte of a plane holds values that are far apart, so that every shift of a whole
-plane is a part of the piece. `unpack` makes the weights.
+its high bits, then all scales. A byte of a plane holds values that are far apart, so that every shift of a
+whole plane is a part of the piece. `unpack` makes the weights.
 
 The numbers are those of diffusers' decoders, bit for bit: half precision after every product and difference.
 On a CPU they come from single precision, rounded: products of halves and such whole numbers are exact there,
