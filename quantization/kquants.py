@@ -24,7 +24,7 @@ from quantization.symmetric import SymmetricGrid, fit_symmetric
 _Q2_K = AffineGrid(levels=3, scales=15, blocks=16, starts=(-0.6, 0.0, 0.4), shifts=(0.0, 0.1))
 _Q3_K = SymmetricGrid(levels=4, scales=32, blocks=16, starts=(-0.7, 0.0, 0.7))
 _Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=(-1.8, -1.2, -0.6, 0.0, 0.5))
-_Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-1.2, -0.6, 0.0, 0.4))
+_Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-0.9, -0.3, 0.3))
 _Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0), steps=(0,))
 
 # Values a piece, at most: a few arrays of them stay in a processor's second cache (a search uses more of
