@@ -1,6 +1,6 @@
 """Train a small Stable Diffusion with an IP-Adapter on pools of the drawn world.
 
-    python -m scripts.starter.train_sd --minutes 50 --out lab/sd    # the same command resumes
+    python -m scripts.starter.train_sd --minutes 45 --out lab/sd    # the same command resumes
     python run.py examples/first_light.json --model lab/sd/model
 
 UNet2DConditionModel, CLIPTextModel and IP-Adapter Plus in their published classes and layouts; VAE and image
@@ -113,14 +113,14 @@ def opened_words(folder: Path, steps: int = WORD_STEPS) -> Words:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train or resume a small Stable Diffusion.")
     parser.add_argument(
-        "--minutes", type=float, default=50.0, help="training time in all, earlier runs included"
+        "--minutes", type=float, default=45.0, help="training time in all, earlier runs included"
     )
     parser.add_argument("--out", type=Path, default=Path("lab/sd"))
     parser.add_argument("--pool", type=Path, default=Path("lab/pool"))
     parser.add_argument("--held_out", type=Path, help="folder with a shard that is never trained on")
     parser.add_argument("--starter", type=Path, default=STARTER, help="whose VAE and image encoder are used")
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--batch", type=int, default=28)
+    parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args(argv)
     course = Course(flags.out, flags.minutes)
