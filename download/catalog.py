@@ -72,14 +72,12 @@ class Set:
         purpose: one line for people.
         sources: what it is made of.
         gguf: where its quantized weights are; None: there are none.
-        only_gguf: there is nothing without a level.
     """
 
     name: str
     purpose: str
     sources: tuple[Source, ...] = ()
     gguf: Gguf | None = None
-    only_gguf: bool = False
 
     def at(self, level: str | None) -> tuple[Source, ...]:
         """The sources, with quantized weights if a level is named.
@@ -88,8 +86,6 @@ class Set:
             ConfigError: there is no such level of this set.
         """
         if level is None:
-            if self.only_gguf:
-                raise ConfigError(f"{self.name}: only as GGUF; add --gguf LEVEL, such as --gguf Q8_0")
             return self.sources
         if self.gguf is None:
             having = ", ".join(name for name, one in CATALOG.items() if one.gguf)
@@ -145,19 +141,6 @@ _VIT_H = _within("models/image_encoder", "config.json", "model.safetensors")
 _VIT_BIGG = _within("sdxl_models/image_encoder", "config.json", "model.safetensors")
 
 _LEVELS = ("F16", "Q8_0", "Q6_K", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_S", "Q4_1", "Q4_0", "Q3_K_S", "Q2_K")
-_T5_LEVELS = (
-    "F32",
-    "F16",
-    "Q8_0",
-    "Q6_K",
-    "Q5_K_M",
-    "Q5_K_S",
-    "Q4_K_M",
-    "Q4_K_S",
-    "Q3_K_L",
-    "Q3_K_M",
-    "Q3_K_S",
-)
 
 
 def _flux(name: str) -> Source:
@@ -249,18 +232,6 @@ _SETS = (
         sources=(_SDXL, _adapter("sdxl_models/ip-adapter-plus_sdxl_vit-h.safetensors", _VIT_H)),
     ),
     Set(name="redux", purpose="Redux and its SigLIP alone", sources=(_REDUX,)),
-    Set(
-        name="t5",
-        purpose="the T5 encoder of Flux as GGUF, for machines with little memory",
-        gguf=Gguf(
-            repository="city96/t5-v1_1-xxl-encoder-gguf",
-            pattern="t5-v1_1-xxl-encoder-{level}.gguf",
-            # The two unquantized files are spelled in lower case.
-            levels={level: level.lower() if level.startswith("F") else level for level in _T5_LEVELS},
-            licence=APACHE,
-        ),
-        only_gguf=True,
-    ),
     Set(name="grounding-dino", purpose="finds characters: --detector", sources=(_DINO,)),
     Set(name="sam", purpose="cuts characters out: --segmenter", sources=(_SAM,)),
     Set(

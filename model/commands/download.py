@@ -132,8 +132,6 @@ def _list(wanted: Sequence[Set], flags: argparse.Namespace) -> int:
     for one in wanted:
         levels = (flags.gguf,) if flags.gguf else (None, *(one.gguf.levels if one.gguf else ()))
         for level in levels:
-            if level is None and one.only_gguf:
-                continue
             standings = [standing_of(part, cache) for part in one.at(level)]
             weights_here = standings[-1].here
             # Of the many levels, only those that somebody began to fetch.

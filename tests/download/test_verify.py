@@ -164,4 +164,3 @@ def test_a_level_takes_the_place_of_the_full_weights() -> None:
         gone = {file for one in full for file in one.files} - {file for one in small for file in one.files}
         assert gone == {"transformer/diffusion_pytorch_model.safetensors.index.json"}
         assert level.upper() in small[-1].files[0]
-    assert CATALOG["t5"].at("F16")[0].files == ("t5-v1_1-xxl-encoder-f16.gguf",)

@@ -54,8 +54,7 @@ def downloaded(cache: Path | None = None, *, deep: bool = False) -> Iterator[Fin
     found: dict[tuple[str, str | None], list[Standing]] = {}
     for one in CATALOG.values():
         for level in (None, *(one.gguf.levels if one.gguf else ())):
-            if level is not None or not one.only_gguf:
-                found[one.name, level] = [standing_of(source, place, look=look) for source in one.at(level)]
+            found[one.name, level] = [standing_of(source, place, look=look) for source in one.at(level)]
     whole = {key: parts for key, parts in found.items() if all(part.state == "here" for part in parts)}
     known = {file for parts in whole.values() for file in _files(parts)}
     for (name, level), parts in whole.items():
