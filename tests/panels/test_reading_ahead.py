@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import CLIPTextModel, T5EncoderModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
-from model.config import resolve
 from model.execution.progress import Reporter
 from model.machine import resident
+from model.machine.opening import settle
 from model.machine.resident import Resident
 from model.memory.library import Library
 from model.render import flux
 from model.render.offload import TEXT, Turns
 from model.studio import Report, make_book
 from quantization.plans import Plan
+from tests.render.sd_checkpoints import OLD_ARRAYS, sd_folder
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "first_light.json"
 
@@ -44,13 +45,13 @@ class Read:
 
         patch.setattr(Turns, "_come", come)
         patch.setattr(flux, "read_text", load)
-        for kind in (T5EncoderModel, CLIPTextModel):
+        for kind in (T5EncoderModel, CLIPTextModel, CLIPTextModelWithProjection):
             patch.setattr(kind, "forward", self._counted(kind.__name__, kind.forward))
 
     def _counted(self, name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
         def run(encoder: Any, ids: torch.Tensor | None = None, **told: Any) -> Any:
             given = ids if ids is not None else told.pop("input_ids")
-            self.prompts[name, tuple(given[0].tolist())] += 1
+            self.prompts[name, tuple(given.flatten().tolist())] += 1
             return forward(encoder, given, **told)
 
         return run
@@ -69,7 +70,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
 
 
 def drawn(story: Path, tiny: Path, folder: Path) -> Report:
-    settings = resolve(
+    settings = settle(
         model=str(tiny),
         steps=2,
         refine_steps=0,
@@ -87,6 +88,17 @@ def test_a_book_is_read_in_one_go(read: Read, tiny: Path, tmp_path: Path) -> Non
     assert report.drawn > report.panels, "the cast was rehearsed, too"
     assert read.came == 1
     assert read.loaded == 0, "they were there when the run began, and never came back"
+    assert read.prompts
+    assert set(read.prompts.values()) == {1}
+
+
+@OLD_ARRAYS
+@pytest.mark.parametrize("row", ["sd15", "sdxl"])
+def test_so_is_one_that_stable_diffusion_draws(
+    read: Read, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, row: str
+) -> None:
+    assert drawn(EXAMPLE, sd_folder(tmp_path_factory, row), tmp_path).failed == 0
+    assert read.came == 1
     assert read.prompts
     assert set(read.prompts.values()) == {1}
 
