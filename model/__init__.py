@@ -9,7 +9,8 @@
       book/       pictures and words        → pages, book, run.json                (page/)
     machine/      what is loaded, and what fits
 
-story/, render/, vision/, memory/, page/ and execution/ know nothing of each other; they meet in the rooms above.
+story/, render/, vision/, memory/, page/ and execution/ know nothing of each other; they meet in the
+rooms above.
 """
 
 import importlib

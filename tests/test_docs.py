@@ -102,7 +102,7 @@ RUN_ELSEWHERE = {
     ),
     "python run.py my_story.json --model my_models/comic_sd15 --lora inks.safetensors:0.6": (
         "tests/e2e/test_sd.py",
-        '("sd15", ("--lora", "inks.safetensors:0.6", *EYES))',
+        '("sd15", ("--lora", "inks.safetensors:0.6"))',
     ),
     "python run.py cast my_story.json": ("tests/e2e/test_run.py", "def test_cast_rehearses_and_stops"),
 }
