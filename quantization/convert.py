@@ -62,7 +62,6 @@ def convert(
     *,
     imatrix: Path | None = None,
     device: str = "auto",
-    threads: int | None = None,
     report: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Converted:
     """Quantize a checkpoint into a GGUF file.
@@ -71,12 +70,12 @@ def convert(
         source: a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout.
         imatrix: how much each column matters, see `imatrix`; for K levels.
         device: auto, cuda, mps or cpu.
-        threads: pieces worked on at once on a CPU; None = as many as torch uses.
         report: told of each tensor's name, and of the weights done and in all.
     Raises:
         ConfigError: the source is not usable, or the importance does not fit.
         StorageError: the disk is full or refuses.
-    The same bytes on one device and one version of torch, however often it is interrupted.
+    The same bytes on one device, one version of torch and one number of its threads, however often it is
+    interrupted.
     """
     if imatrix is not None and not level.type.weighted:
         raise ConfigError(f"--imatrix: {level.name} has no use for importance; choose a K level")
@@ -95,7 +94,7 @@ def convert(
         matter = None if importance is None else _importance_of(tensor, importance)
         values = _values(opened, tensor).to(device)
         try:
-            return encode(values, tensor.type, importance=matter, threads=threads or torch.get_num_threads())
+            return encode(values, tensor.type, importance=matter)
         except ValueError as error:
             raise ConfigError(f"{source}: {tensor.name} {error}") from error
 

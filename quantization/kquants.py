@@ -7,8 +7,7 @@ In goes a float tensor of rows; out come rows of bytes as ggml lays them out. Th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -27,10 +26,11 @@ _Q4_K = AffineGrid(levels=15, scales=63, blocks=8, starts=(-1.8, -1.2, -0.6, 0.0
 _Q5_K = AffineGrid(levels=31, scales=63, blocks=8, starts=(-0.9, -0.3, 0.3))
 _Q6_K = SymmetricGrid(levels=32, scales=128, blocks=16, starts=(-1.5, -1.0, -0.5, 0.0, 0.5, 1.0), steps=(0,))
 
-# Values a piece, at most: a few arrays of them stay in a processor's second cache (a search uses more of
-# them); an accelerator wants more at once.
+# Values a piece, at most: a few arrays of them stay in a processor's second cache. Where torch's threads
+# share each step, it must be worth their meeting; an accelerator wants more at once.
 _PIECE = 1 << 17
-_PIECE_PLAIN = 1 << 18
+_PIECE_SHARED = 1 << 18  # a thread
+_PIECE_PLAIN = 1 << 20
 _PIECE_ACCELERATED = 1 << 24
 
 _SEARCHES: dict[str, tuple[int, Callable[[Tensor, Tensor | None], Tensor]]] = {
@@ -51,19 +51,19 @@ _PLAIN = {
 _FLOATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None, threads: int = 1) -> Tensor:
+def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None) -> Tensor:
     """Quantize a tensor.
 
     Args:
         weights: any float type, (…, columns), columns a multiple of `kind.values`; on any device.
         kind: one of `levels.TYPES`.
         importance: (columns) how much an error in each column matters, positive; for K types only.
-        threads: pieces worked on at once, on a CPU.
     Returns:
         uint8, (…, columns // kind.values · kind.bytes), on the CPU.
     Raises:
         ValueError: values that are not finite, a row that is no multiple, importance that does not fit.
-    Deterministic on one device and one version of torch; independent of `threads`.
+    Deterministic on one device, one version of torch and one number of its threads: pieces differ with it,
+    and with them, rarely, the rounding of a sum.
     """
     *rows, columns = weights.shape
     if columns % kind.values:
@@ -72,16 +72,14 @@ def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None
         _check(importance, columns, kind)
         importance = importance.to(weights.device, torch.float32).view(-1, kind.values)
     blocks = weights.detach().reshape(-1, kind.values)
-    piece = _PIECE if kind.weighted else _PIECE_PLAIN
-    if weights.device.type != "cpu":
-        piece = _PIECE_ACCELERATED
+    piece = _most(kind, weights.device)
     # All of one size: a short last one would take as many operations for less.
     pieces = max(1, -(-blocks.numel() // piece))
     piece = max(1, -(-len(blocks) // pieces))
 
     out = torch.empty((len(blocks), kind.bytes), dtype=torch.uint8)
 
-    def work(start: int) -> None:
+    for start in range(0, len(blocks), piece):
         x = blocks[start : start + piece].float()
         if not math.isfinite(float(x.sum())):
             raise ValueError("holds values that are not finite")
@@ -90,9 +88,6 @@ def encode(weights: Tensor, kind: BlockType, *, importance: Tensor | None = None
             columns_of = torch.arange(start, start + len(x), device=x.device) % len(importance)
             matter = importance[columns_of]
         out[start : start + piece] = _encode_blocks(x, kind, matter)
-
-    for _ in _each(work, range(0, len(blocks), piece), threads):
-        pass
     return out.view(*rows, columns // kind.values * kind.bytes)
 
 
@@ -105,16 +100,14 @@ def _check(importance: Tensor, columns: int, kind: BlockType) -> None:
         raise ValueError("importance must be finite and positive")
 
 
-def _each(work: Callable[[int], None], starts: range, threads: int) -> Iterator[None]:
-    """Do the pieces, several at once where asked: torch lets other threads run while it computes."""
-    if threads == 1 or len(starts) == 1:
-        yield from map(work, starts)
-        return
-    before = torch.get_num_threads()
-    # A worker that spread each small step over all cores would spend its time on waiting.
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(work, starts)
-    torch.set_num_threads(before)
+def _most(kind: BlockType, device: torch.device) -> int:
+    """Values of a piece, at most."""
+    if device.type != "cpu":
+        return _PIECE_ACCELERATED
+    if not kind.weighted:
+        return _PIECE_PLAIN
+    threads = torch.get_num_threads()
+    return _PIECE if threads == 1 else min(_PIECE_SHARED * threads, _PIECE_ACCELERATED)
 
 
 def _encode_blocks(x: Tensor, kind: BlockType, importance: Tensor | None) -> Tensor:

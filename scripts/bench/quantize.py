@@ -1,7 +1,7 @@
 """Error and speed of the encoders beside ggml's own, in one run on one machine.
 
     python -m scripts.bench.quantize                # one thread each
-    python -m scripts.bench.quantize --threads 2    # as many pieces at once on either side
+    python -m scripts.bench.quantize --threads 2    # as many on either side
     python -m scripts.bench.quantize --device cuda --rows 65536   # ours there, ggml's on the processor
 
 In: nothing but the starter's weights. Out: a table, then one JSON line, a list of {level, tensor, rmse,
@@ -89,7 +89,7 @@ def measure(
 
     def ours() -> Tensor:
         # (The bytes come back to main memory, so a device has done its work by then.)
-        return encode(there, kind, importance=importance, threads=threads)
+        return encode(there, kind, importance=importance)
 
     def theirs() -> np.ndarray[Any, Any]:
         if threads == 1:
