@@ -189,7 +189,7 @@ def moved(renderer: SDRenderer, before: PanelRequest, after: PanelRequest) -> tu
 def test_character_2_changes_box_2_more_than_box_1(
     renderer: SDRenderer, before: PanelRequest, after: PanelRequest
 ) -> None:
-    """Measured: 1.39 to 1.98 times as much, unmasked 0.91 to 1.18 times; with other random weights 1.55 to 1.97."""
+    """Measured: 1.39 to 1.98 times as much, unmasked 0.91 to 1.18; other random weights 1.55 to 1.97."""
     left, right = moved(renderer, before, after)
     open_left, open_right = moved(renderer, sampled(before, masked=False), sampled(after, masked=False))
     told = f"box 1 {left:.2f}, box 2 {right:.2f}; unmasked {open_left:.2f} and {open_right:.2f}, of 255"
