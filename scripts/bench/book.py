@@ -38,6 +38,7 @@ from model.execution.progress import Reporter
 from model.machine.resident import Resident
 from model.memory.library import Library
 from model.render.flux import FluxRenderer
+from model.render.flux_parts import FluxParts
 from model.render.request import PanelRequest
 from model.studio import request_for, sampling_of
 
@@ -88,8 +89,7 @@ def planned(
     return requests
 
 
-def plain_pipeline(renderer: FluxRenderer) -> FluxPipeline:
-    parts = renderer.parts
+def plain_pipeline(parts: FluxParts) -> FluxPipeline:
     scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler)
     pipeline = FluxPipeline(
         scheduler=scheduler,
@@ -146,7 +146,7 @@ def main() -> int:
             requests = planned(stories, settings, models, library, reporter)
             bare = [replace(request, regions=()) for request in requests]
             renderer: FluxRenderer = models.renderer.load()
-            pipeline = plain_pipeline(renderer)
+            pipeline = plain_pipeline(renderer.parts)
             rows: dict[str, list[float]] = {"plain loop": [], "same work": [], "regions and references": []}
             plain_loop(pipeline, renderer, bare[:1])
             studio_batches(renderer, requests[:2], settings.batch)

@@ -35,7 +35,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from PIL import Image
 
 from model.geometry import Box
@@ -47,6 +46,7 @@ from model.render.weights import Checkpoint
 from quantization.advise import advise
 from quantization.plans import Canvas, Machine, Plan
 from quantization.sizes import FULL, MODELS
+from scripts.bench.book import plain_pipeline
 from scripts.bench.plans import peak_of, sizes_of
 from scripts.bench.random_flux import SCALES, TRUE, WORDS, Scale, grown, opened, quantize, write
 
@@ -206,17 +206,7 @@ class Timed:
     def __init__(
         self, parts: FluxParts, renderer: FluxRenderer, pictures: Pictures, scale: Scale, steps: int
     ) -> None:
-        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler)
-        self._pipeline = FluxPipeline(
-            scheduler=scheduler,
-            vae=parts.vae,
-            text_encoder=parts.clip,
-            tokenizer=parts.clip_tokenizer,
-            text_encoder_2=parts.t5,
-            tokenizer_2=parts.t5_tokenizer,
-            transformer=parts.transformer,
-        )
-        self._pipeline.set_progress_bar_config(disable=True)
+        self._pipeline = plain_pipeline(parts)
         self._renderer, self._pictures = renderer, pictures
         self._scale, self._steps = scale, steps
         self._clock = Clock(renderer.device)

@@ -113,7 +113,7 @@ def test_a_plain_panel_is_what_flux_pipeline_draws(
 ) -> None:
     parts = renderer.parts
     request = sampled(replace(PLAIN, width=size[0], height=size[1], negative=NEGATIVE), guidance=guidance)
-    pipeline = plain_pipeline(renderer)
+    pipeline = plain_pipeline(renderer.parts)
 
     def encoded(prompt: str) -> Any:
         spoken = renderer.checkpoint.spoken(prompt)

@@ -191,7 +191,7 @@ def test_a_plain_panel_is_what_flux_pipeline_draws(
     renderer = renderers(row)
     parts = renderer.parts
     request = replace(PAIR, regions=(), width=96)
-    pipeline = plain_pipeline(renderer)
+    pipeline = plain_pipeline(renderer.parts)
     with torch.inference_mode():
         text = parts.t5(parts.t5_tokenizer(request.prompt, return_tensors="pt").input_ids)[0]
         pooled = parts.clip(parts.clip_tokenizer(request.prompt, return_tensors="pt").input_ids).pooler_output
