@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.book.report import Report
 from model.config import Settings, variant_named
 from model.errors import ConfigError
-from model.execution.progress import Reporter
-from model.machine.opening import settle
-from model.machine.resident import Resident
-from model.memory.library import Library
+from model.memory.store.library import Library
 from model.render.variants import VARIANTS
+from model.run.models import Resident
+from model.run.progress import Reporter
+from model.run.report import Report
+from model.run.settle import settle
 from model.studio import make_book, make_cast
 
 if TYPE_CHECKING:

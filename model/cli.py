@@ -21,7 +21,7 @@ from model.errors import AutoStudioError
 from model.quiet import quieten
 
 if TYPE_CHECKING:
-    from model.book.report import Report
+    from model.run.report import Report
 
 SCHEDULERS = ("flow_match", "euler", "ddim", "dpm")
 EXIT_CODES = (
@@ -72,8 +72,8 @@ def _cast(flags: argparse.Namespace) -> int:
 
 
 def _layout(flags: argparse.Namespace) -> int:
-    from model.execution.progress import Reporter
-    from model.machine.opening import settle
+    from model.run.progress import Reporter
+    from model.run.settle import settle
     from model.studio import make_layout
 
     settings = settle(model=flags.model, model_variant=flags.model_variant, out=flags.out)
@@ -90,9 +90,9 @@ class _Desk:
     """What every story of one command shares: settings, library, resident models, progress."""
 
     def __init__(self, settings: Settings) -> None:
-        from model.execution.progress import Reporter
-        from model.machine.resident import Resident
-        from model.memory.library import Library
+        from model.memory.store.library import Library
+        from model.run.models import Resident
+        from model.run.progress import Reporter
 
         self.settings = settings
         self.reporter = Reporter()
@@ -101,7 +101,7 @@ class _Desk:
 
 
 def _each_story(flags: argparse.Namespace, make: Callable[[Path, _Desk], Report]) -> int:
-    from model.machine.opening import fit, settle
+    from model.run.settle import fit, settle
 
     told = {name: value for name, value in vars(flags).items() if name not in ("stories", "json")}
     settings = fit(settle(**told), _say)
@@ -119,7 +119,7 @@ def _check_stories(stories: Sequence[Path], settings: Settings, *, drawn: bool =
     """Refuse a bad story, and a story that shall be drawn with weights that are not here, before anything is
     made on disk."""
     from model.errors import ConfigError
-    from model.machine.opening import checkpoint_of, outline_of
+    from model.run.settle import checkpoint_of, outline_of
     from model.studio import check_story
 
     if settings.out is not None and len(stories) > 1:

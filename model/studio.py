@@ -7,35 +7,35 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.book.binding import bind, lettered, put, record, write_record
-from model.book.keeping import book_of, diversity, keep_book, make_room
-from model.book.origin import origin
-from model.book.planning import plan_for
-from model.book.report import Report, counted, report_of, told, unknown, unread
-from model.cast.rehearsal import Reference, behind, rehearse
-from model.cast.sighting import keep_sightings
 from model.config import Settings
-from model.execution.progress import Reporter
 from model.files import storage_errors
-from model.machine.opening import outline_of
-from model.machine.resident import Resident
-from model.memory.chronicle import Chronicle
-from model.memory.library import Library
-from model.memory.panels import PanelCache
-from model.memory.sentences import find_sentence_model
-from model.page.compose import draw_layout
-from model.page.export import lettering_notes
-from model.panels.acceptance import Asked, by_verdict, cost, cost_line, refusals
-from model.panels.enlarging import enlarge_all
-from model.panels.guiding import guide
-from model.panels.injection import draw_injected
-from model.recall.leaving import keep
-from model.recall.remembering import remember
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.chronicle.sentences import find_sentence_model
+from model.memory.panels.cache import PanelCache
+from model.memory.store.library import Library
+from model.page.export.book import lettering_notes
+from model.page.export.compose import draw_layout
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
+from model.run.accept import Asked, by_verdict, cost, cost_line, refusals
+from model.run.bind import bind, lettered, put, record, write_record
+from model.run.enlarge import enlarge_all
+from model.run.guide import guide
+from model.run.inject import draw_injected
+from model.run.keep import book_of, diversity, keep_book, make_room
+from model.run.leave import keep
+from model.run.models import Resident
+from model.run.origin import origin
+from model.run.plan import plan_for
+from model.run.progress import Reporter
+from model.run.recall import remember
+from model.run.rehearse import Reference, behind, rehearse
+from model.run.report import Report, counted, report_of, told, unknown, unread
+from model.run.settle import outline_of
+from model.run.sightings import keep_sightings
+from model.run.vibe import vibe_of_run
 from model.story.plan import Panel, Plan, panel_seed
-from model.vibes import vibe_of_run
 
 
 def make_book(

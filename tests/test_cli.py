@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from model import __version__, cli
-from model.book.report import told
 from model.config import PRESETS, QUALITIES, resolve
 from model.errors import ConfigError
+from model.run.report import told
 
 ROOT = Path(__file__).parents[1]
 HELP_SECONDS = 0.3

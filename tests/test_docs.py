@@ -18,20 +18,20 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from model import cli
-from model.book.keeping import book_of
-from model.book.planning import plan_for
 from model.commands import export, quantize
 from model.config import resolve
-from model.memory.books import bind_book
-from model.memory.cast import Candidate, Look
-from model.memory.characters import Characters
-from model.memory.index import export_index
-from model.memory.library import Library
-from model.memory.panels import Embedding, NewPanel, PanelCache
-from model.memory.sightings import NewSighting, Sightings
-from model.page.templates import PAGE_SIZES_MM, template_names
+from model.memory.characters.database import Characters
+from model.memory.characters.looks import Candidate, Look
+from model.memory.characters.sightings import NewSighting, Sightings
+from model.memory.panels.books import bind_book
+from model.memory.panels.cache import Embedding, NewPanel, PanelCache
+from model.memory.panels.index import export_index
+from model.memory.store.library import Library
+from model.page.layout.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
 from model.render.weights import Checkpoint, open_checkpoint
+from model.run.keep import book_of
+from model.run.plan import plan_for
 from model.story.schema import Character, Dialogue, PageFormat, Presence, Story, StoryPage, StoryPanel
 from quantization.levels import LEVELS
 from scripts import docs

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import cli, vibes
+from model import cli
 from model.errors import WeightsMissing
-from model.vibes import VibeMemory
+from model.run import vibe as vibes
+from model.run.vibe import VibeMemory
 
 ROOT = Path(__file__).parents[1]
 STARTER_WIDTH = 128

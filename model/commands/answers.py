@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from model.memory.library import Library
+    from model.memory.store.library import Library
 
 Parsers = dict[str, argparse.ArgumentParser]
 
@@ -54,7 +54,7 @@ def library_of(flags: argparse.Namespace, *, new: bool = False) -> Library:
         ConfigError: there is none.
         StorageError, IntegrityError: see `Library`.
     """
-    from model.memory.library import Library
+    from model.memory.store.library import Library
 
     if not new and not (flags.library / "library.db").exists():
         raise ConfigError(

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.commands.answers import Answer, library_of, positive, tell
-from model.commands.characters_words import facts_of, line_of, matching, near, one_of, parser, row_of, whom
+from model.commands.characters_parser import facts_of, line_of, matching, near, one_of, parser, row_of, whom
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from model.memory.cast import Character
-    from model.memory.library import Library
-    from model.memory.sightings import Seen
+    from model.memory.characters.looks import Character
+    from model.memory.characters.sightings import Seen
+    from model.memory.store.library import Library
 
 __all__ = ["parser", "run"]
 
@@ -37,7 +37,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def _list(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.memory.characters import Characters
+    from model.memory.characters.database import Characters
 
     everybody = Characters(library).all()
     lines = [line_of(one) for one in everybody] or [
@@ -47,8 +47,8 @@ def _list(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _show(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.memory.characters import Characters
-    from model.memory.sightings import Sightings
+    from model.memory.characters.database import Characters
+    from model.memory.characters.sightings import Sightings
 
     characters = Characters(library)
     one = whom(flags, characters)
@@ -87,12 +87,12 @@ def _write(one: Character, library: Library, out: Path) -> list[str]:
 
 
 def _add(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.cast.portrait import read_portrait
-    from model.execution.progress import Reporter
-    from model.machine.opening import settle
-    from model.machine.resident import Resident
-    from model.memory.cast import Look
-    from model.memory.characters import Characters
+    from model.memory.characters.database import Characters
+    from model.memory.characters.looks import Look
+    from model.run.models import Resident
+    from model.run.portrait import read_portrait
+    from model.run.progress import Reporter
+    from model.run.settle import settle
 
     settings = settle(
         model=flags.model, detector=flags.detector, segmenter=flags.segmenter, library=flags.library
@@ -127,8 +127,8 @@ def _add(flags: argparse.Namespace, library: Library) -> Answer:
 def _approve(flags: argparse.Namespace, library: Library) -> Answer:
     from PIL import Image
 
-    from model.memory.characters import Characters
-    from model.memory.sightings import Sightings
+    from model.memory.characters.database import Characters
+    from model.memory.characters.sightings import Sightings
     from model.render.png import encode
     from model.vision.crop import cut_out
 
@@ -166,8 +166,8 @@ def _approve(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _remove(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.memory.characters import Characters
-    from model.memory.sightings import Sightings
+    from model.memory.characters.database import Characters
+    from model.memory.characters.sightings import Sightings
 
     characters = Characters(library)
     one = whom(flags, characters)
@@ -195,7 +195,7 @@ def _remove(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _undo(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.memory.characters import Characters
+    from model.memory.characters.database import Characters
 
     characters = Characters(library)
     one = whom(flags, characters)
@@ -206,8 +206,8 @@ def _undo(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
-    from model.memory.characters import Characters
-    from model.memory.sightings import Sightings
+    from model.memory.characters.database import Characters
+    from model.memory.characters.sightings import Sightings
 
     if (flags.like is None) == (flags.name is None):
         raise ConfigError("characters sightings: give a NAME, or --like PICTURE")
@@ -228,11 +228,11 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:
-    from model.cast.portrait import read_portrait
-    from model.cast.sighting import nearest_sightings
-    from model.execution.progress import Reporter
-    from model.machine.opening import settle
-    from model.machine.resident import Resident
+    from model.run.models import Resident
+    from model.run.portrait import read_portrait
+    from model.run.progress import Reporter
+    from model.run.settle import settle
+    from model.run.sightings import nearest_sightings
 
     data, _ = read_portrait(flags.like, None)
     with Reporter() as reporter:

@@ -15,9 +15,9 @@ from model.commands.answers import Answer, library_of, parsers, positive, shared
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from model.memory.chronicle import Chronicle
-    from model.memory.library import Library
-    from model.memory.memories import Memory, Place, Recollection
+    from model.memory.chronicle.chronicle import Chronicle
+    from model.memory.chronicle.memories import Memory, Place, Recollection
+    from model.memory.store.library import Library
 
 LOGGED = 20
 
@@ -84,8 +84,8 @@ def run(flags: argparse.Namespace) -> int:
         ConfigError: it cannot be done so; the message says what can.
         StorageError, IntegrityError: see `Library`.
     """
-    from model.memory.chronicle import Chronicle
-    from model.memory.sentences import find_sentence_model
+    from model.memory.chronicle.chronicle import Chronicle
+    from model.memory.chronicle.sentences import find_sentence_model
 
     with library_of(flags, new=flags.action == "add") as library:
         chronicle = Chronicle(library, find_sentence_model())
@@ -108,7 +108,7 @@ def _recall(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -
 
 
 def _add(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
-    from model.memory.memories import by_hand
+    from model.memory.chronicle.memories import by_hand
 
     if flags.after:
         _check_story("--after", flags.after, library)
@@ -164,7 +164,7 @@ def _forget(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -
 
 
 def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> Answer:
-    from model.memory.classic import classic_block
+    from model.memory.chronicle.block import classic_block
 
     count = positive("--k", flags.k)
     if flags.words:
@@ -213,7 +213,7 @@ def _lines(memory: Memory) -> Iterable[str]:
 
 
 def _where(story: str, place: Place) -> str:
-    from model.memory.memories import END_OF_STORY
+    from model.memory.chronicle.memories import END_OF_STORY
 
     if not story:
         return "added"

@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(flags: argparse.Namespace) -> int:
     """Export. The exit code; errors of the project are the caller's to show."""
-    from model.book.reprinting import reprint
-    from model.page.export import BOOK
+    from model.page.export.book import BOOK
+    from model.run.reprint import reprint
 
     done = reprint(
         flags.run,

@@ -12,11 +12,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from model.commands.answers import Answer, library_of, tell
-from model.commands.panels_words import SHOWN, key_named, line_of, parser, place_of, size_of, told_of
+from model.commands.panels_parser import SHOWN, key_named, line_of, parser, place_of, size_of, told_of
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from model.memory.library import Library
+    from model.memory.store.library import Library
 
 __all__ = ["parser", "run"]
 
@@ -28,7 +28,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def _list(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.panels import PanelCache
+    from model.memory.panels.cache import PanelCache
 
     records = PanelCache(library).get_all()[::-1]
     rows = [told_of(library, record) for record in records[: flags.limit]]
@@ -41,8 +41,8 @@ def _list(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _similar(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.matcher import AestheticMatcher
-    from model.memory.panels import PanelCache
+    from model.memory.panels.cache import PanelCache
+    from model.memory.panels.matcher import AestheticMatcher
 
     records = PanelCache(library).get_all()
     target, own = place_of(library, flags.panel, records)
@@ -63,7 +63,7 @@ def _similar(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _pin(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.panels import PanelCache
+    from model.memory.panels.cache import PanelCache
 
     cache, pinned = PanelCache(library), flags.action == "pin"
     keys = [key_named(cache.keys(), named) for named in flags.keys]
@@ -75,10 +75,10 @@ def _pin(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _gc(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.book.keeping import liked_pictures
     from model.config import resolve
-    from model.memory.eviction import CacheLimits, evict
-    from model.vibes import get_vibe_memory
+    from model.memory.panels.eviction import CacheLimits, evict
+    from model.run.keep import liked_pictures
+    from model.run.vibe import get_vibe_memory
 
     settings = resolve(cache_entries=flags.cache_entries, cache_gb=flags.cache_gb)
     if not flags.idle >= 0:
@@ -89,7 +89,7 @@ def _gc(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _export(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.index import NAME, export_index
+    from model.memory.panels.index import NAME, export_index
 
     count = export_index(library, flags.folder)
     index = flags.folder / NAME
@@ -97,7 +97,7 @@ def _export(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _import(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.index import import_index
+    from model.memory.panels.index import import_index
 
     report = import_index(library, flags.index)
     line = f"{report.added} panels added, {report.known} known already, {report.skipped} left out"
@@ -106,7 +106,7 @@ def _import(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _books(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.memory.books import books
+    from model.memory.panels.books import books
 
     known = books(library)
     lines = [f"{count:6} pictures  {book}" for book, count in known.items()]
@@ -114,8 +114,8 @@ def _books(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _forget(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.book.keeping import book_of
-    from model.memory.books import forget_book
+    from model.memory.panels.books import forget_book
+    from model.run.keep import book_of
 
     gone = forget_book(library, book_of(flags.book))
     if not gone:

@@ -32,11 +32,11 @@ class Drawer:
     """
 
     def __init__(self, source: Path, device: str, panels: int, story: Path | None = None) -> None:
-        from model.book.planning import plan_for
         from model.config import FIRST_STORY
-        from model.machine.opening import checkpoint_of, settle
         from model.render.devices import compute_dtype, pick_device
-        from model.render.flux import FluxRenderer
+        from model.render.flux.renderer import FluxRenderer
+        from model.run.plan import plan_for
+        from model.run.settle import checkpoint_of, settle
 
         settings = settle(model=str(source), quality="fast", device=device)
         self.checkpoint = checkpoint_of(settings)
@@ -58,8 +58,8 @@ class Drawer:
 
     def draw(self, file: Path | None) -> list[Image.Image]:
         """Every panel by itself; None = with the source's own numbers."""
-        from model.machine.fitting import with_gguf
-        from model.render.flux_parts import read_transformer
+        from model.render.flux.parts import read_transformer
+        from model.run.fit import with_gguf
 
         if file is not None:
             checkpoint = with_gguf(self.checkpoint, file)

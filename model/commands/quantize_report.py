@@ -97,7 +97,7 @@ def report(
 
 def _below(file: Path, levels: Sequence[Level], say: Callable[[str], None]) -> Sequence[Level]:
     """The levels with no more bits than the source: more of them would hold the same numbers."""
-    from model.machine.fitting import named_level
+    from model.run.fit import named_level
 
     own = named_level(file) if file.suffix == ".gguf" else None
     if own is None:

@@ -18,12 +18,12 @@ from model.errors import ConfigError
 if TYPE_CHECKING:
     from model.memory.vibe.exchange import ImportReport
     from model.memory.vibe.taste import Influence
-    from model.vibes import VibeMemory
+    from model.run.vibe import VibeMemory
 
 
 def run(flags: argparse.Namespace) -> int:
     """Do what was typed; returns the exit code. Raises the project's errors."""
-    from model.vibes import VibeMemory, vibe_path
+    from model.run.vibe import VibeMemory, vibe_path
 
     if flags.memory is not None and flags.profile is not None:
         raise ConfigError("--memory, --profile: both name a file; use one of them")
@@ -157,7 +157,7 @@ def _analytics(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
 
 def _profiles(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
     from model.memory.vibe.exchange import profiles
-    from model.vibes import vibe_path
+    from model.run.vibe import vibe_path
 
     names = profiles(vibe_path())
     return Answer(

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 
 from model.errors import OutOfMemory
-from model.render.gguf_layers import keep_packed
+from model.render.gguf.layers import keep_packed
 from model.render.request import PanelRequest
 
 if TYPE_CHECKING:

@@ -30,16 +30,16 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 
-from model.book.planning import plan_for
-from model.cast.rehearsal import rehearse
 from model.config import QUALITIES, Settings, resolve
-from model.execution.local import batches
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.library import Library
-from model.render.flux import FluxRenderer
-from model.render.flux_parts import FluxParts
+from model.memory.store.library import Library
+from model.render.flux.parts import FluxParts
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest
+from model.run.batches import batches
+from model.run.models import Resident
+from model.run.plan import plan_for
+from model.run.progress import Reporter
+from model.run.rehearse import rehearse
 from model.studio import request_for, sampling_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ with other forms of them, in other words, in Japanese, and by characters who wer
 when one of the panels that hold it is among the four that come to mind.
 
 The questions were written before anything was tuned. What was tuned (RANK and WEIGHTS of
-model/memory/ranking.py) was tuned on another story with its own questions: `--tuning` asks those.
+model/memory/chronicle/ranking.py) was tuned on another story with its own questions: `--tuning` asks those.
 
 Last line: JSON. recall: share of the questions with an answer that find it; leaks: recollections of something
 that the asker was neither there for nor told of, over all questions and all characters, counted against the
@@ -28,16 +28,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.book.planning import plan_for
 from model.config import resolve
-from model.memory.chronicle import Chronicle
-from model.memory.library import Library
-from model.memory.memories import Recollection, TextEncoder
-from model.memory.ngrams import NgramEncoder
-from model.memory.sentences import find_sentence_model
-from model.recall.leaving import keep
-from model.recall.remembering import remember
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.chronicle.memories import Recollection, TextEncoder
+from model.memory.chronicle.ngrams import NgramEncoder
+from model.memory.chronicle.sentences import find_sentence_model
+from model.memory.store.library import Library
 from model.render.weights import open_checkpoint
+from model.run.leave import keep
+from model.run.plan import plan_for
+from model.run.recall import remember
 from model.story.facts import read_told
 from model.story.schema import Story, load_story
 

@@ -28,10 +28,10 @@ from PIL import Image
 
 from model.config import PRESETS, QUALITIES
 from model.geometry import Box
-from model.render.flux import FluxRenderer
+from model.render.flux.renderer import FluxRenderer
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.sd import SDRenderer
+from model.render.sd.renderer import SDRenderer
 from model.render.weights import STARTER, open_checkpoint
 from model.story.layout import default_boxes
 from model.vision.clip import ImageEncoder

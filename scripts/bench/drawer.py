@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from model.cast.rehearsal import behind, rehearse
 from model.config import Settings
 from model.errors import PanelFailed
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.library import Library
-from model.panels.acceptance import Asked, draw_accepted
+from model.memory.store.library import Library
 from model.render.request import PanelRequest, Region, Sampling
+from model.run.accept import Asked, draw_accepted
+from model.run.models import Resident
+from model.run.progress import Reporter
+from model.run.rehearse import behind, rehearse
 from model.story.plan import CastMember, Plan, panel_seed
 from model.studio import sampling_of
 from scripts.bench.held_out import Wanted, style_of

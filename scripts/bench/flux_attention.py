@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from model.render.devices import pick_device
-from model.render.flux_attention import Pieces, attend, in_pieces
+from model.render.flux.attention import Pieces, attend, in_pieces
 from model.render.sequence import Layout, attention_mask, region_cells
 from scripts.bench.flux_full import BOXES, Clock
 

@@ -39,8 +39,8 @@ from PIL import Image
 
 from model.geometry import Box
 from model.render.devices import compute_dtype, memory_of, pick_device
-from model.render.flux import FluxRenderer
-from model.render.flux_parts import FluxParts, place
+from model.render.flux.parts import FluxParts, place
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from quantization.advise import advise

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
 
-from model.render.gguf_layers import keep_packed
+from model.render.gguf.layers import keep_packed
 from quantization.convert import convert
 from quantization.levels import LEVELS
 

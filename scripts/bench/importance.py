@@ -22,9 +22,9 @@ from torch import Tensor
 
 from model.commands.quantize_draw import Drawer
 from model.config import FIRST_STORY
-from model.machine.fitting import with_gguf
-from model.render.flux_parts import read_transformer
+from model.render.flux.parts import read_transformer
 from model.render.weights import STARTER
+from model.run.fit import with_gguf
 from quantization.convert import convert
 from quantization.imatrix import gather, write_importance
 from quantization.levels import LEVELS, level_of

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import QUALITIES, resolve
-from model.execution.local import batches
-from model.memory.diversity import WINDOW
-from model.memory.matcher import mean_similarity
-from model.render.flux import FluxRenderer
+from model.memory.panels.diversity import WINDOW
+from model.memory.panels.matcher import mean_similarity
+from model.render.flux.renderer import FluxRenderer
 from model.render.png import encode
 from model.render.request import PanelRequest, Style
 from model.render.weights import open_checkpoint
+from model.run.batches import batches
 from model.story.plan import panel_seed
 from model.studio import sampling_of
 from model.vision.clip import ImageEncoder

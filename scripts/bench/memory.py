@@ -27,11 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
-from model.memory.cast import Look
-from model.memory.characters import Characters
-from model.memory.library import Library
-from model.memory.panels import Embedding
-from model.memory.sightings import NewSighting, Sightings
+from model.memory.characters.database import Characters
+from model.memory.characters.looks import Look
+from model.memory.characters.sightings import NewSighting, Sightings
+from model.memory.panels.cache import Embedding
+from model.memory.store.library import Library
 from model.memory.vibe.entries import Copy, Memory, PanelMean, compact
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.taste import Taste

@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from model.geometry import Box
-from model.page.export import BOOK, FORMATS, export_book
+from model.page.export.book import BOOK, FORMATS, export_book
 from model.page.values import LINE_KINDS, Book, Line, PageArt, PanelArt
 
 WHOLE = "book"

@@ -226,7 +226,7 @@ def measure_one(number: int) -> list[dict[str, Any]]:
     import diffusers.models.unets.unet_2d_condition  # noqa: F401  (all that is imported comes before)
     import torch
 
-    import model.render.gguf_layers  # noqa: F401
+    import model.render.gguf.layers  # noqa: F401
     import quantization.convert  # noqa: F401
 
     name, family, canvas, level, tiling = cases()[number]
@@ -266,7 +266,7 @@ def packed_as(model: Any, level: str) -> Any:
     import torch
     from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
 
-    from model.render.gguf_layers import keep_packed
+    from model.render.gguf.layers import keep_packed
     from quantization.convert import convert
     from quantization.levels import LEVELS
 

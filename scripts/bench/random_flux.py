@@ -28,7 +28,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from model.render.flux_parts import FluxParts, read_flux
+from model.render.flux.parts import FluxParts, read_flux
 from model.render.published import open_published
 from model.render.variants import VARIANTS
 from model.render.weights import Checkpoint

@@ -25,16 +25,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.book.planning import plan_for
-from model.cast.rehearsal import rehearse
 from model.config import QUALITIES, resolve
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.chronicle import Chronicle
-from model.memory.library import Library
-from model.panels.drawing import draw_all
-from model.recall.remembering import remember
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.store.library import Library
 from model.render.request import PanelRequest
+from model.run.draw import draw_all
+from model.run.models import Resident
+from model.run.plan import plan_for
+from model.run.progress import Reporter
+from model.run.recall import remember
+from model.run.rehearse import rehearse
 from model.story.plan import panel_seed
 from model.studio import request_for, sampling_of
 from scripts.bench.injection import lab

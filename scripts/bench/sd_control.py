@@ -31,7 +31,7 @@ from model.render.devices import compute_dtype, pick_device
 from model.render.png import encode
 from model.render.published import open_published, place_of, recognise
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.sd import SDRenderer
+from model.render.sd.renderer import SDRenderer
 from model.render.variants import VARIANTS
 from scripts.starter.world import Identity, reference
 

@@ -22,11 +22,11 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from model.execution.progress import Reporter
-from model.machine.opening import settle
-from model.memory.library import Library
-from model.render.sd import SDRenderer
+from model.memory.store.library import Library
+from model.render.sd.renderer import SDRenderer
 from model.render.weights import STARTER
+from model.run.progress import Reporter
+from model.run.settle import settle
 from model.vision.clip import ImageEncoder
 from scripts.bench import control, held_out, scores, sd_control
 from scripts.bench.drawer import FIRST_DRAW, Drawer, Way

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the file may be 
 from PIL import Image
 
 from model.config import QUALITIES, Settings, resolve
-from model.execution.progress import Reporter
-from model.memory.library import Library
+from model.memory.store.library import Library
+from model.run.progress import Reporter
 from scripts.bench import eyes, held_out, scores
 from scripts.bench.drawer import EVERYTHING, FIRST_DRAW, NO_MASK, NO_REFERENCES, TEXT_ONLY, Drawer, Way
 from scripts.bench.held_out import Wanted

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import QUALITIES, resolve
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.library import Library
+from model.memory.store.library import Library
 from model.memory.vibe.memory import VibeMemory
-from model.panels.acceptance import Asked
-from model.panels.guiding import guide
 from model.render.request import PanelRequest
+from model.run.accept import Asked
+from model.run.guide import guide
+from model.run.models import Resident
+from model.run.progress import Reporter
 from scripts.bench.injection import distance
 from scripts.bench.vibe_panels import asked_for, draw, labelled, seen
 from scripts.starter.judge.judge import Judge

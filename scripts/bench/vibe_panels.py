@@ -35,15 +35,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import QUALITIES, Settings, resolve
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.library import Library
+from model.memory.store.library import Library
 from model.memory.vibe.opinions import gather, unit
 from model.memory.vibe.scorer import Scorer
 from model.memory.vibe.settings import PRESETS, VibeSettings
-from model.panels.drawing import draw_all
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
+from model.run.draw import draw_all
+from model.run.models import Resident
+from model.run.progress import Reporter
 from model.story.layout import default_boxes
 from model.story.plan import panel_seed
 from model.story.prompts import region_prompt, write_panel

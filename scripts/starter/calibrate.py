@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.config import resolve
-from model.execution.progress import Reporter
-from model.memory.library import Library
-from model.panels.judging import measure_all
+from model.memory.store.library import Library
 from model.render.weights import STARTER
+from model.run.measure import measure_all
+from model.run.progress import Reporter
 from scripts.bench.drawer import FIRST_DRAW, Drawer, request_for
 from scripts.bench.held_out import MEMBERS, RANGES, cast_panels
 

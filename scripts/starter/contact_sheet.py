@@ -16,8 +16,8 @@ from pathlib import Path
 from PIL import Image
 
 from model.config import QUALITIES, resolve
-from model.execution.progress import Reporter
-from model.memory.library import Library
+from model.memory.store.library import Library
+from model.run.progress import Reporter
 from scripts.bench.drawer import Drawer
 from scripts.bench.held_out import held_out_panels
 

@@ -9,7 +9,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import nn
 
-from model.render.flux_parts import load_flux
+from model.render.flux.parts import load_flux
 from model.render.weights import open_checkpoint
 from scripts.starter.text import TextEncoders, load_text
 

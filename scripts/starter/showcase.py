@@ -18,9 +18,9 @@ from pathlib import Path
 from PIL import Image
 
 from model.config import QUALITIES, resolve
-from model.execution.progress import Reporter
-from model.machine.resident import Resident
-from model.memory.library import Library
+from model.memory.store.library import Library
+from model.run.models import Resident
+from model.run.progress import Reporter
 from model.studio import make_book
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@
 
 UNet2DConditionModel, CLIPTextModel and IP-Adapter Plus in their published classes and layouts; VAE and image
 encoder are the starter's. First a text encoder learns to read, then the UNet and the adapter learn to draw
-what is told as `model/render/sd_attention.py` tells it. In: shards of `pool.py`. Out: the folder `model` in
+what is told as `model/render/sd/attention.py` tells it. In: shards of `pool.py`. Out: the folder `model` in
 --out, which `--model` takes, every ten minutes and at the end; `checkpoint.pt` likewise; a line a minute in
 `log.jsonl`.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.render.gguf_layers import keep_packed
+from model.render.gguf.layers import keep_packed
 from scripts.bench import flux_full, random_flux
 from scripts.bench.flux_full import PLAIN, ROWS, expected, main
 from scripts.bench.random_flux import FULL, TRUE, Scale, grown, opened, quantize, write

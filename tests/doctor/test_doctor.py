@@ -18,9 +18,9 @@ from model import cli
 from model.commands.doctor import examine, findings, machine, packages, probe, stores, weights
 from model.commands.doctor.findings import Finding, guarded, pip_words
 from model.errors import IntegrityError
-from model.memory.library import Library
-from model.memory.panels import NewPanel, PanelCache
-from model.vibes import VibeMemory
+from model.memory.panels.cache import NewPanel, PanelCache
+from model.memory.store.library import Library
+from model.run.vibe import VibeMemory
 from quantization.sizes import MODELS
 
 # What a child imports in place of torch and torchvision: as much of them as the doctor asks.

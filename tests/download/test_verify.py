@@ -147,7 +147,7 @@ def test_the_eyes_that_a_run_looks_for_can_be_downloaded() -> None:
 def test_levels_come_from_where_a_run_looks_for_them(name: str) -> None:
     gguf = CATALOG[name].gguf
     assert gguf is not None
-    looking = (Path(__file__).parents[2] / "model" / "machine" / "fitting.py").read_text(encoding="utf-8")
+    looking = (Path(__file__).parents[2] / "model" / "run" / "fit.py").read_text(encoding="utf-8")
     assert f'"{name}": "{gguf.repository}"' in looking
 
 

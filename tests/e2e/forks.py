@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model.cli import main
-from model.render.flux import FluxRenderer
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from model.memory.library import Library
-from model.memory.panels import PanelCache
+from model.memory.panels.cache import PanelCache
+from model.memory.store.library import Library
 
 KILLS = 10
 STEPS = 20

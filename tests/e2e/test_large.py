@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from model.files import sha256_of
-from model.memory.library import Library
-from model.memory.panels import PanelCache
+from model.memory.panels.cache import PanelCache
+from model.memory.store.library import Library
 
 Story = Callable[[], dict[str, Any]]
 PANELS = 3

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from model.commands.panels import ACTIONS
-from model.memory.diversity import WINDOW
+from model.memory.panels.diversity import WINDOW
 
 PANELS = 8
 EVERY = 7  # the first panel that has one more before it than are recent

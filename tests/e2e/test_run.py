@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from model import cli
-from model.memory.library import Library
-from model.memory.panels import PanelCache
-from model.render.flux import FluxRenderer
+from model.memory.panels.cache import PanelCache
+from model.memory.store.library import Library
+from model.render.flux.renderer import FluxRenderer
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "torchvision", "diffusers", "transformers", "open_clip")

@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from model.memory.cast import Candidate, Look
-from model.memory.characters import Characters
-from model.memory.library import Library
+from model.memory.characters.database import Characters
+from model.memory.characters.looks import Candidate, Look
+from model.memory.store.library import Library
 
 LOOK = Look(name="Mika", description="girl with red hair", style="colour comic", weights="a")
 PICTURES = st.sampled_from([f"{letter}" * 64 for letter in "abcd"])

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from model.memory.cast import Candidate, Look
-from model.memory.characters import Characters
-from model.memory.library import Library
+from model.memory.characters.database import Characters
+from model.memory.characters.looks import Candidate, Look
+from model.memory.store.library import Library
 
 MIKA = Look(
     name="Mika", aliases=("Mimi",), description="girl with red hair", style="colour comic", weights="a"

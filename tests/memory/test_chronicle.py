@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.memory.chronicle import Chronicle
-from model.memory.classic import ago, classic_block
-from model.memory.library import Library
-from model.memory.memories import NewMemory, Passage, by_hand
-from model.memory.ngrams import NgramEncoder
-from model.memory.ranking import WEIGHTS, Candidate, rank
+from model.memory.chronicle.block import ago, classic_block
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.chronicle.memories import NewMemory, Passage, by_hand
+from model.memory.chronicle.ngrams import NgramEncoder
+from model.memory.chronicle.ranking import WEIGHTS, Candidate, rank
+from model.memory.store.library import Library
 
 NAMES = ("Mika", "Ren", "Hana")
 WORDS = (

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from model.errors import IntegrityError
-from model.memory.books import bind_book, books, forget_book, pictures_of
-from model.memory.eviction import CacheLimits, Held, choose, evict, kept_whatever
-from model.memory.library import Library
-from model.memory.panels import NewPanel, PanelCache
+from model.memory.panels.books import bind_book, books, forget_book, pictures_of
+from model.memory.panels.cache import NewPanel, PanelCache
+from model.memory.panels.eviction import CacheLimits, Held, choose, evict, kept_whatever
+from model.memory.store.library import Library
 from tests.memory.test_processes import start
 
 KILLS = 4
 EVICTOR = """
 import sys
 from pathlib import Path
-from model.memory.eviction import CacheLimits, evict
-from model.memory.library import Library
+from model.memory.panels.eviction import CacheLimits, evict
+from model.memory.store.library import Library
 library = Library.open(Path(sys.argv[1]))
 print("ready", flush=True)
 while True:

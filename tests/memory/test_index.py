@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from model.errors import ConfigError
-from model.memory.entries import CacheEntries, CacheEntry
-from model.memory.index import export_index, import_index
-from model.memory.library import Library
-from model.memory.panels import Embedding
+from model.memory.panels.cache import Embedding
+from model.memory.panels.entries import CacheEntries, CacheEntry
+from model.memory.panels.index import export_index, import_index
+from model.memory.store.library import Library
 
 
 def png(colour: str) -> bytes:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from model.memory.characters import Characters
-from model.memory.chronicle import Chronicle
-from model.memory.library import Library
-from model.memory.panels import PanelCache
-from model.memory.sightings import Sightings
+from model.memory.characters.database import Characters
+from model.memory.characters.sightings import Sightings
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.panels.cache import PanelCache
+from model.memory.store.library import Library
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.parsing import parse
 
@@ -32,13 +32,13 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from model.memory.cast import Look
-from model.memory.characters import Characters
-from model.memory.chronicle import Chronicle
-from model.memory.library import Library
-from model.memory.memories import NewMemory, Passage
-from model.memory.panels import Embedding, NewPanel, PanelCache
-from model.memory.sightings import NewSighting, Sightings
+from model.memory.characters.looks import Look
+from model.memory.characters.database import Characters
+from model.memory.chronicle.chronicle import Chronicle
+from model.memory.store.library import Library
+from model.memory.chronicle.memories import NewMemory, Passage
+from model.memory.panels.cache import Embedding, NewPanel, PanelCache
+from model.memory.characters.sightings import NewSighting, Sightings
 from model.memory.vibe.memory import VibeMemory
 
 def told(kind, name):

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import IntegrityError, StorageError
-from model.memory import schema
-from model.memory.library import Library
+from model.memory.store import schema
+from model.memory.store.library import Library
 
 
 def keep(library: Library, key: str, prompt: str = "") -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.memory.matcher import AestheticMatcher, Match, mean_similarity
-from model.memory.panels import Embedding
+from model.memory.panels.cache import Embedding
+from model.memory.panels.matcher import AestheticMatcher, Match, mean_similarity
 
 NUMBERS = st.floats(-50, 50, width=16)
 ROWS = st.integers(1, 6).flatmap(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.memory.library import Library
-from model.memory.panels import Embedding, NewPanel, PanelCache, PanelRecord
+from model.memory.panels.cache import Embedding, NewPanel, PanelCache, PanelRecord
+from model.memory.store.library import Library
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 JSON = st.recursive(
@@ -101,7 +101,7 @@ def test_params_with_nan_are_refused_before_anything_is_written(tmp_path: Path) 
 
 def test_use_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("model.memory.panels.time.time", lambda: now)
+    monkeypatch.setattr("model.memory.panels.cache.time.time", lambda: now)
     with Library.open(tmp_path) as library:
         cache = PanelCache(library)
         for key in "abc":

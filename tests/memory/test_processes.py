@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from model.memory.library import Library
+from model.memory.store.library import Library
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 OPENER = """
 import sys
 from pathlib import Path
-from model.memory.library import Library
+from model.memory.store.library import Library
 print("ready", flush=True)
 for line in sys.stdin:
     name, folder = line.split()

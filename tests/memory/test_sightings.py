@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from model.memory.cast import Look
-from model.memory.characters import Characters
-from model.memory.library import Library
-from model.memory.panels import Embedding
-from model.memory.sightings import NewSighting, Sightings
-from model.memory.vectors import VectorIndex
+from model.memory.characters.database import Characters
+from model.memory.characters.looks import Look
+from model.memory.characters.sightings import NewSighting, Sightings
+from model.memory.panels.cache import Embedding
+from model.memory.store.library import Library
+from model.memory.store.vectors import VectorIndex
 
 WIDTH = 16
 RNG = np.random.default_rng(5)

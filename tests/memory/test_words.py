@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from model.errors import IntegrityError
 from model.files import sha256_of
-from model.memory.ngrams import NgramEncoder
-from model.memory.sentences import MINILM_SHA256, SentenceEncoder, find_sentence_model
-from model.memory.words import count_tokens, cut, fold, sentences, telling, tokens
+from model.memory.chronicle.ngrams import NgramEncoder
+from model.memory.chronicle.sentences import MINILM_SHA256, SentenceEncoder, find_sentence_model
+from model.memory.store.words import count_tokens, cut, fold, sentences, telling, tokens
 
 
 @given(st.text())

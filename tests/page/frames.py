@@ -1,8 +1,8 @@
 """What a template makes of panels that say nothing of themselves."""
 
 from model.geometry import Box
-from model.page.templates import arrange_page
-from model.page.tiers import View
+from model.page.layout.templates import arrange_page
+from model.page.layout.tiers import View
 
 
 def panel_frames(template: str, count: int, page_size: str, reading_direction: str) -> tuple[Box, ...]:

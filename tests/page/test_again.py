@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.page.export import export_book
-from model.page.imprint import imprinted, read_imprint
-from model.page.plates import Plates, plate_key, plate_of, plates_line
-from model.page.sheet import WHOLE, lay_out
+from model.page.export.book import export_book
+from model.page.export.imprint import imprinted, read_imprint
+from model.page.export.plates import Plates, plate_key, plate_of, plates_line
+from model.page.export.sheet import WHOLE, lay_out
 from model.page.values import Book, Line, PageArt
 
 DPI = 60

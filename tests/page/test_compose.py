@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from model.errors import IntegrityError, StoryError
-from model.page.compose import compose_page, draw_layout
+from model.page.export.compose import compose_page, draw_layout
+from model.page.layout.templates import PAGE_SIZES_MM
 from model.page.plane import crop_window
-from model.page.templates import PAGE_SIZES_MM
 from model.page.values import Book, Line, PanelArt
 from tests.page.frames import panel_frames
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from model.geometry import Box
 from model.page.anatomy import face_of, head_of, pose_of
-from model.page.cropping import crop
+from model.page.layout.cropping import crop
 from model.page.plane import Rect
 
 figures = st.lists(

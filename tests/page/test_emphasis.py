@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.page.emphasis import marked, plain, spans
+from model.page.type.emphasis import marked, plain, spans
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 
 from model.errors import StoryError
 from model.geometry import Box
-from model.page.export import export_book
-from model.page.sheet import lay_out
-from model.page.templates import templates_for
+from model.page.export.book import export_book
+from model.page.export.sheet import lay_out
+from model.page.layout.templates import templates_for
 from model.page.values import LINE_KINDS, Book, Line, PageArt, PanelArt
 from tests.page.test_pages import WORDS, squeezed
 

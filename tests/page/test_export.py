@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from model.errors import ConfigError, StorageError, StoryError
-from model.page.export import export_book, lettering_notes
+from model.page.export.book import export_book, lettering_notes
 from model.page.values import Book, Line
 
 DPI = 60

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from model.errors import StoryError
 from model.geometry import Box
 from model.page.anatomy import BUST, face_of, head_of, mouth_of
-from model.page.balloons import Balloon
-from model.page.bodies import SIZE, SMALLEST
-from model.page.faces import house_faces
-from model.page.hand import Hand
-from model.page.lettering import letter_panel
-from model.page.outlines import outline
+from model.page.balloons.bodies import SIZE, SMALLEST
+from model.page.balloons.hand import Hand
+from model.page.balloons.lettering import letter_panel
+from model.page.balloons.outlines import outline
+from model.page.balloons.placed import Balloon
+from model.page.balloons.tails import tail_of
+from model.page.export.sheet import WHOLE
 from model.page.plane import Point, Rect
-from model.page.sheet import WHOLE
-from model.page.tails import tail_of
+from model.page.type.faces import house_faces
 from model.page.values import LINE_KINDS, Line, PanelArt
 
 HAND = Hand(faces=house_faces())

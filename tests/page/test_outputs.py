@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.page.export import export_book
+from model.page.export.book import export_book
+from model.page.export.webtoon import BYTES, HEIGHT, WIDTH, slices
 from model.page.values import Book, Line
-from model.page.webtoon import BYTES, HEIGHT, WIDTH, slices
 
 DPI = 60
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from model.errors import StoryError
 from model.geometry import Box
-from model.page.balloons import Balloon
-from model.page.bodies import SMALLEST
-from model.page.faces import house_faces
-from model.page.hand import Hand
-from model.page.lettering import Lettering, letter_panel
-from model.page.outlines import outlines
-from model.page.people import people_in
+from model.page.balloons.bodies import SMALLEST
+from model.page.balloons.hand import Hand
+from model.page.balloons.lettering import Lettering, letter_panel
+from model.page.balloons.outlines import outlines
+from model.page.balloons.people import people_in
+from model.page.balloons.placed import Balloon
+from model.page.export.sheet import WHOLE, Sheet, lay_out
+from model.page.layout.templates import PAGE_SIZES, templates_for
+from model.page.layout.tiers import EMPHASES, SHOTS
 from model.page.plane import Rect
-from model.page.sheet import WHOLE, Sheet, lay_out
-from model.page.templates import PAGE_SIZES, templates_for
-from model.page.tiers import EMPHASES, SHOTS
+from model.page.type.faces import house_faces
 from model.page.values import Book, Line, PageArt, PanelArt
 
 MOST_COVERED = 0.15  # of a head, where there is room beside it

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.page.export import export_book
+from model.page.export.book import export_book
 from model.page.values import Book, PageArt, PanelArt
 from tests.page.chromium import PATH, Chromium
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.page.emphasis import plain
-from model.page.splitting import split_line
+from model.page.balloons.splitting import split_line
+from model.page.type.emphasis import plain
 from model.page.values import Line
 
 

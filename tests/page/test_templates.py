@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from model.errors import StoryError
 from model.geometry import Box
-from model.page.frames import BLEED_MM, Arrangement, Frame
-from model.page.templates import (
+from model.page.layout.frames import BLEED_MM, Arrangement, Frame
+from model.page.layout.templates import (
     MAX_PANELS,
     MM_TO_POINTS,
     PAGE_SIZES,
@@ -19,7 +19,7 @@ from model.page.templates import (
     template_names,
     templates_for,
 )
-from model.page.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
+from model.page.layout.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
 from tests.page.frames import panel_frames
 
 SIZES = tuple(PAGE_SIZES_MM)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.page.faces import house_faces
-from model.page.hand import Hand
-from model.page.typesetting import Setting, oval_profile, set_in_box, set_in_oval
+from model.page.balloons.hand import Hand
+from model.page.type.faces import house_faces
+from model.page.type.typesetting import Setting, oval_profile, set_in_box, set_in_oval
 
 SIZE = 8.0
 WORDS = st.lists(

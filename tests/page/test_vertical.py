@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.page.columns import hang, length
-from model.page.faces import house_faces
-from model.page.typesetting import set_in_box, set_in_oval
-from model.page.vertical import cells
+from model.page.type.columns import hang, length
+from model.page.type.faces import house_faces
+from model.page.type.typesetting import set_in_box, set_in_oval
+from model.page.type.vertical import cells
 
 SIZE = 8.0
 KANA = st.text("あいうえおかきくけこ漢字東京、。！？ーっゃ「」…0123ABab ", min_size=1, max_size=40)

@@ -19,7 +19,7 @@ from transformers import T5Config, T5EncoderModel
 from model.cli import main
 from model.errors import ConfigError, WeightsMissing
 from model.files import sha256_of
-from model.render.flux_parts import read_text
+from model.render.flux.parts import read_text
 from model.render.weights import open_checkpoint
 from quantization.convert import convert
 from quantization.gguf_source import GgufSource

@@ -39,7 +39,7 @@ from transformers import (
 from model.geometry import Box
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.sd import SDRenderer
+from model.render.sd.renderer import SDRenderer
 from model.render.variants import VARIANTS
 from scripts.starter.text import pair_tokenizer
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from model.errors import ConfigError
 from model.geometry import Box
-from model.render.flux import FluxRenderer, square_picture
+from model.render.flux.renderer import FluxRenderer, square_picture
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.schedulers import NAMES, make_scheduler
 from model.render.weights import open_checkpoint

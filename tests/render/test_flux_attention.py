@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
 from model.geometry import Box
-from model.render import flux_attention
-from model.render.flux import FluxRenderer
-from model.render.flux_attention import Pieces, attend, in_pieces
+from model.render.flux import attention as flux_attention
+from model.render.flux.attention import Pieces, attend, in_pieces
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sequence import Layout, attention_mask, region_cells
 from model.render.weights import open_checkpoint

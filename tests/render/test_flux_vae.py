@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from model.errors import IntegrityError
 from model.geometry import Box
-from model.render.flux import FluxRenderer
-from model.render.flux_vae import read_vae, sizes_of
+from model.render.flux.renderer import FluxRenderer
+from model.render.flux.vae import read_vae, sizes_of
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.variants import VARIANTS

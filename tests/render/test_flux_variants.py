@@ -20,10 +20,10 @@ from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionM
 
 from model.config import PRESETS, QUALITIES
 from model.geometry import Box
-from model.render.flux import FluxRenderer
-from model.render.flux_conditions import square_picture
+from model.render.flux.conditions import square_picture
+from model.render.flux.redux import Redux
+from model.render.flux.renderer import FluxRenderer
 from model.render.published import open_published
-from model.render.redux import Redux
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.variants import VARIANTS
 from scripts.bench.book import plain_pipeline

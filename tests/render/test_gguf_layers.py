@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from model.render.gguf_blocks import LAYOUTS
-from model.render.gguf_layers import PackedLinear, keep_packed
-from model.render.gguf_planes import Buffer, arrange, unpack
+from model.render.gguf.blocks import LAYOUTS
+from model.render.gguf.layers import PackedLinear, keep_packed
+from model.render.gguf.planes import Buffer, arrange, unpack
 from quantization.kquants import encode
 from quantization.levels import TYPES
 

@@ -12,10 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from model.render.flux import FluxRenderer
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import Style
 from model.render.schedulers import NAMES as FLOW_SAMPLERS
-from model.render.sd_schedulers import NAMES as SD_SAMPLERS
+from model.render.sd.schedulers import NAMES as SD_SAMPLERS
 from model.render.weights import open_checkpoint
 from tests.render import sd_checkpoints, test_flux
 

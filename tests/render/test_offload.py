@@ -13,7 +13,7 @@ from PIL import Image
 
 from model.errors import OutOfMemory
 from model.geometry import Box
-from model.render.flux import FluxRenderer
+from model.render.flux.renderer import FluxRenderer
 from model.render.offload import FALLS, PlannedRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint, open_checkpoint

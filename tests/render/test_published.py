@@ -16,15 +16,15 @@ from safetensors.torch import load_file, save_file
 
 from model.config import Adapter, resolve, variant_named
 from model.errors import ConfigError, IntegrityError, WeightsMissing
-from model.machine.opening import checkpoint_of, fit, settle
 from model.render import digests as digests_module
 from model.render.digests import digests
-from model.render.flux_names import to_diffusers
-from model.render.flux_parts import read_transformer
+from model.render.flux.names import to_diffusers
+from model.render.flux.parts import read_transformer
 from model.render.places import hub_cache, stored_as, weight_files
 from model.render.published import is_here, open_published, place_of, recognise
 from model.render.variants import VARIANTS
 from model.render.weights import with_adapters
+from model.run.settle import checkpoint_of, fit, settle
 from scripts.starter.export import write_gguf
 from tests.render.flux_checkpoints import REPOSITORIES, bfl, in_cache, new_transformer
 
@@ -449,7 +449,7 @@ def test_one_file_of_redux_and_of_the_vae_serve_as_well(own: Path) -> None:
     state = load_file(redux / "image_embedder" / "diffusion_pytorch_model.safetensors")
     save_file(state, redux / "flux1-redux-dev.safetensors")
     shutil.rmtree(redux / "image_embedder")
-    from model.render.redux import load_redux
+    from model.render.flux.redux import load_redux
 
     loaded = load_redux(open_published(DEV, hashed=False), dtype=torch.float32)
     assert torch.equal(loaded.embedder.redux_up.weight, state["redux_up.weight"])

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.render.readings import Readings
+from model.render.text_cache import Readings
 
 PROMPTS = st.lists(st.text("abc", max_size=3))
 

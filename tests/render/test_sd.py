@@ -17,7 +17,7 @@ from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
 from model.render.published import open_published
 from model.render.request import PanelRequest, Style
-from model.render.sd import SDRenderer
+from model.render.sd.renderer import SDRenderer
 from model.render.variants import VARIANTS
 from tests.render.sd_checkpoints import (
     ADAPTERS,

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.render.flux import square_picture
+from model.render.flux.renderer import square_picture
 from model.render.request import PanelRequest
-from model.render.sd import SDRenderer
-from model.render.sd_attention import GLOBAL_SHARE, reference_places, region_shares
+from model.render.sd.attention import GLOBAL_SHARE, reference_places, region_shares
+from model.render.sd.renderer import SDRenderer
 from tests.render.sd_checkpoints import (
     ADAPTERS,
     CAST,

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from model.config import Adapter
 from model.errors import ConfigError
-from model.render.sd_lora import merge_sd
+from model.render.sd.lora import merge_sd
 from tests.render.sd_checkpoints import SECOND, WIDTH, unet_of, words_of
 
 RANK, ALPHA, WEIGHT = 2, 4.0, 0.5

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from model.render.published import open_published
-from model.render.sd import SDRenderer
+from model.render.sd.renderer import SDRenderer
 from model.render.variants import VARIANTS
 from quantization.plans import GB, Canvas, Machine, predict
 from quantization.sizes import MODELS

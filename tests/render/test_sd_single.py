@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from model.errors import IntegrityError
 from model.render.published import open_published, recognise
-from model.render.sd import SDRenderer
-from model.render.sd_single import PUBLISHED
+from model.render.sd.renderer import SDRenderer
+from model.render.sd.single import PUBLISHED
 from model.render.variants import VARIANTS
 from tests.render.ldm_names import open_clip_state, unet_state, vae_state
 from tests.render.sd_checkpoints import (

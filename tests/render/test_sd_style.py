@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
-from model.render.sd_style import lean
+from model.render.sd.style import lean
 from model.render.style import Palette
 from tests.render.sd_checkpoints import OLD_ARRAYS
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import resolve
-from model.render.sd_text import BACK, Prompts, windows
+from model.render.sd.text import BACK, Prompts, windows
 from model.render.variants import VARIANTS, Variant
 from tests.render.sd_checkpoints import SECOND, WIDTH, open_sd
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from model.geometry import Box
-from model.render.flux import FluxRenderer
+from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling, Style
 from model.render.style import SETTLED, Palette, pull, statistics
 from model.render.weights import open_checkpoint

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import IntegrityError, WeightsMissing
-from model.render.flux_parts import load_flux
+from model.render.flux.parts import load_flux
 from model.render.weights import STARTER, Checkpoint, open_checkpoint, verify
 
 HALF = 2.0**-11  # diffusers multiplies a block's scale in half precision, here and at every step

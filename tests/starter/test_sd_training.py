@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from model.geometry import Box
-from model.machine.opening import checkpoint_of, settle
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.sd import SDRenderer
-from model.render.sd_attention import Regional, install
-from model.render.sd_text import Prompts
+from model.render.sd.attention import Regional, install
+from model.render.sd.renderer import SDRenderer
+from model.render.sd.text import Prompts
 from model.render.weights import STARTER
+from model.run.settle import checkpoint_of, settle
 from model.vision.clip import ImageEncoder
 from scripts.starter.optimizer import MuonAdam
 from scripts.starter.pool import CELLS, draw_one

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from model.book.binding import lettered
-from model.book.planning import plan_for
-from model.book.report import unknown
 from model.config import resolve
-from model.page.compose import draw_layout
-from model.page.sheet import lay_out
+from model.page.export.compose import draw_layout
+from model.page.export.sheet import lay_out
 from model.page.values import Book
 from model.render.weights import Checkpoint, open_checkpoint
+from model.run.bind import lettered
+from model.run.plan import plan_for
+from model.run.report import unknown
 from model.story.plan import Plan
 from scripts.starter.showcase import ROOT, STORIES
 

@@ -47,7 +47,7 @@ def library(folder: Path) -> Iterator[Finding]:
 
 def vibe() -> Iterator[Finding]:
     """The vibe memory that the environment names."""
-    from model.vibes import VibeMemory, vibe_path
+    from model.run.vibe import VibeMemory, vibe_path
 
     path = vibe_path()
     backup = path.with_name(f"{path.name}.bak")
@@ -71,7 +71,7 @@ def vibe() -> Iterator[Finding]:
 
 def encoder() -> Iterator[Finding]:
     """What looks at pictures for the vibe memory."""
-    from model.vibes import MODELS, encoder_name
+    from model.run.vibe import MODELS, encoder_name
 
     name = encoder_name()
     if name == "starter":
@@ -93,7 +93,7 @@ def encoder() -> Iterator[Finding]:
 
 def sentences() -> Iterator[Finding]:
     """What recalls by meaning."""
-    from model.memory.sentences import find_sentence_model
+    from model.memory.chronicle.sentences import find_sentence_model
 
     found = find_sentence_model()
     if found is None:
@@ -108,7 +108,7 @@ def sentences() -> Iterator[Finding]:
 
 def fonts() -> Iterator[Finding]:
     """What letters the pages."""
-    from model.page.faces import house_faces
+    from model.page.type.faces import house_faces
 
     name = house_faces().name
     if name.startswith("DejaVu"):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from model.errors import IntegrityError, StorageError
 from model.files import storage_errors, write_bytes
-from model.memory.lock import holding
+from model.memory.store.lock import holding
 from model.memory.vibe.entries import Contents, merged
 from model.memory.vibe.formats import write
 from model.memory.vibe.parsing import Parsed, damaged, parse

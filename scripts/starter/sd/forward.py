@@ -1,4 +1,4 @@
-"""A training-time forward of `UNet2DConditionModel` told what `model/render/sd_attention.py` tells it.
+"""A training-time forward of `UNet2DConditionModel` told what `model/render/sd/attention.py` tells it.
 
 The same mathematics on the same parameters, without the changes of memory layout that the stock classes make
 between convolutions and attention, and with all prompts of a picture in one product instead of one call each.

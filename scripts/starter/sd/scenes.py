@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.render.sd_attention import reference_places, region_shares
+from model.render.sd.attention import reference_places, region_shares
 from model.render.sequence import region_cells, unpack
 from scripts.starter.pool import SHAPES
 from scripts.starter.sd import words

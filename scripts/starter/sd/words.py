@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from model.render.sd_text import windows
+from model.render.sd.text import windows
 from scripts.starter.captions import COUNTS, SHOTS, Phrase, attributes, global_phrases, region_phrases
 from scripts.starter.optimizer import MuonAdam
 from scripts.starter.text import corpus, pair_tokenizer
@@ -112,7 +112,7 @@ def new_encoder(tokenizer: Any) -> CLIPTextModel:
 
 
 class Words:
-    """Prompts → states, as `model/render/sd_text.py` makes them: windows between marks, nothing cut off."""
+    """Prompts → states, as `model/render/sd/text.py` makes them: windows between marks, nothing cut off."""
 
     def __init__(self, tokenizer: Any, encoder: Any) -> None:
         self.tokenizer, self.encoder = tokenizer, encoder

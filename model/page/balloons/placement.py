@@ -1,0 +1,175 @@
+"""Placement: where in a panel each balloon goes.
+
+In: per balloon the bodies it may have and the mouth it belongs to; the panel's rectangle; heads to spare.
+Out: one place per balloon, all found together by a beam search for what costs least (`costs.py`). Knows
+nothing of text or of drawing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.page.balloons.costs import (
+    Numbers,
+    Places,
+    Spared,
+    Wanted,
+    covering_cost,
+    out_of_order,
+    own_cost,
+    together,
+)
+from model.page.plane import Rect
+
+_STEPS = 11  # places tried along each side of a panel
+_BEAM = 20  # arrangements kept while balloons are added
+_KINDS_OF_PLACE = 5  # coarse rows and columns; of each cell an arrangement is continued with the best place
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where one balloon goes: the index of the body chosen, and its rectangle."""
+
+    body: int
+    rect: Rect
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Places in the order asked for.
+
+    `clear`: no two balloons touch. `ordered`: a reader takes them in this order. `covered`: the share of the
+    rectangle to be spared that suffers most.
+    """
+
+    places: tuple[Placed, ...]
+    cost: float
+    clear: bool
+    ordered: bool
+    covered: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """Every place one balloon may take, with what each costs by itself."""
+
+    wanted: Wanted
+    places: Places
+    bodies: NDArray[np.int64]
+    cost: Numbers
+    covered: Numbers
+    cells: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A part of an arrangement: which choice each balloon so far took."""
+
+    chosen: tuple[int, ...] = ()
+    cost: float = 0.0
+    touching: bool = False
+    covered: float = 0.0
+
+
+def arrange(
+    wanted: tuple[Wanted, ...], panel: Rect, spared: Spared, bodies: tuple[Rect, ...], direction: str
+) -> Placement | None:
+    """Place every balloon inside `panel`; None when one of them is larger than it. Deterministic.
+
+    Args:
+        wanted: in reading order.
+        panel: where balloons may stand.
+        spared: rectangles best left free, in points, each with what covering all of it costs.
+        bodies: whole figures, better left free.
+        direction: "ltr" or "rtl".
+    """
+    mirrored = direction == "rtl"
+    choices = [
+        _choices(one, panel, spared, bodies, mirrored, len(wanted) - 1 - index)
+        for index, one in enumerate(wanted)
+    ]
+    if any(len(one.places) == 0 for one in choices):
+        return None
+    states = [_State()]
+    for index, one in enumerate(choices):
+        grown: list[_State] = []
+        for state in states:
+            cost = one.cost + state.cost
+            touching = np.zeros(len(cost), dtype=bool)
+            for before, chosen in zip(choices[:index], state.chosen, strict=True):
+                earlier = _rect(before.places[chosen])
+                extra, touches = together(before.wanted, earlier, one.wanted, one.places, panel, mirrored)
+                cost = cost + extra
+                touching |= touches
+            for best in _unlike(cost, one.cells):
+                grown.append(
+                    _State(
+                        (*state.chosen, int(best)),
+                        float(cost[best]),
+                        state.touching or bool(touching[best]),
+                        max(state.covered, float(one.covered[best])),
+                    )
+                )
+        grown.sort(key=lambda state: state.cost)
+        states = grown[:_BEAM]
+    best = states[0]
+    places = tuple(
+        Placed(int(one.bodies[chosen]), _rect(one.places[chosen]))
+        for one, chosen in zip(choices, best.chosen, strict=True)
+    )
+    ordered = all(
+        out_of_order(places[one].rect, choices[other].places[[best.chosen[other]]], mirrored)[0] == 0.0
+        for other in range(len(wanted))
+        for one in range(other)
+        if not (wanted[one].free or wanted[other].free)
+    )
+    return Placement(places, best.cost, not best.touching, ordered, best.covered)
+
+
+def _choices(
+    wanted: Wanted, panel: Rect, spared: Spared, bodies: tuple[Rect, ...], mirrored: bool, later: int
+) -> _Choices:
+    """A grid of places for every body that fits the panel, costed."""
+    places: list[Places] = []
+    indices: list[int] = []
+    strains: list[float] = []
+    for index, (width, height, strain) in enumerate(wanted.bodies):
+        if width > panel.width or height > panel.height:
+            continue
+        # A caption stands flush with a side, a balloon where it likes.
+        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else _STEPS)
+        tops = np.linspace(panel.y, panel.bottom - height, _STEPS)
+        x, y = np.meshgrid(lefts, tops)
+        grid = np.stack([x, y, x + width, y + height], axis=-1).reshape(-1, 4)
+        places.append(grid)
+        indices += [index] * len(grid)
+        strains += [strain] * len(grid)
+    if not places:
+        nothing = np.zeros(0)
+        none = np.zeros(0, dtype=np.int64)
+        return _Choices(wanted, np.zeros((0, 4)), none, nothing, nothing, none)
+    stacked = np.concatenate(places)
+    covering, covered = covering_cost(stacked, spared, bodies)
+    cost = np.array(strains) + covering
+    cost = cost + own_cost(wanted, stacked, panel, spared, mirrored)
+    # Who speaks early leaves the room below to those who follow.
+    cost = cost + 0.5 * later * (stacked[:, 1] - panel.y) / panel.height
+    column = ((stacked[:, 0] + stacked[:, 2]) / 2 - panel.x) / panel.width * _KINDS_OF_PLACE
+    row = ((stacked[:, 1] + stacked[:, 3]) / 2 - panel.y) / panel.height * _KINDS_OF_PLACE
+    cells = column.astype(np.int64) + _KINDS_OF_PLACE * row.astype(np.int64)
+    return _Choices(wanted, stacked, np.array(indices, dtype=np.int64), cost, covered, cells)
+
+
+def _unlike(cost: Numbers, cells: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The cheapest place of each cell, cheapest first: a beam of near copies would search nothing."""
+    order = np.argsort(cost, kind="stable")
+    _, first = np.unique(cells[order], return_index=True)
+    return order[np.sort(first)][:12]
+
+
+def _rect(place: Numbers) -> Rect:
+    left, top, right, bottom = (float(value) for value in place)
+    return Rect(left, top, right - left, bottom - top)

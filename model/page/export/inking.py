@@ -1,0 +1,162 @@
+"""Inking: glyph runs put on a canvas, along a line, down a column or on an arc.
+
+In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched. The
+letters of sounds are shapes, and their words lie over them unseen. Knows nothing of balloons' outlines.
+"""
+
+# pyright: standard
+# (skia-python ships no types)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import skia
+
+from model.page.balloons.arcs import Arc
+from model.page.balloons.placed import Balloon
+from model.page.type.columns import dots, hang, stressed
+from model.page.type.emphasis import spans
+from model.page.type.faces import Faces, Run, font
+from model.page.type.typesetting import SetLine
+
+_DOT = 0.085  # ems: the radius of a dot that stresses
+_ABOVE = 0.98  # ems from the baseline up to such a dot
+_FAINT = skia.Color(255, 255, 255, 1)
+Spot = tuple[float, float, float]  # x and y in points, and an angle
+
+
+def ink_text(
+    canvas: skia.Canvas,
+    text: str,
+    x: float,
+    baseline: float,
+    size: float,
+    style: str,
+    colour: int,
+    faces: Faces,
+) -> None:
+    """One line of text of one style from `x` rightwards."""
+    paint = skia.Paint(AntiAlias=True, Color=colour)
+    for run in faces.runs(text, style):
+        _ink(canvas, run, size, [(x + u * size, baseline + v * size, 0.0) for u, v in run.places], paint)
+        x += run.width * size
+
+
+def ink_words(canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces) -> None:
+    """A balloon's lines, each character in its style."""
+    paint = skia.Paint(AntiAlias=True, Color=colour)
+    for row in balloon.lines:
+        for run, spots, squeeze in _spots(row, balloon, faces):
+            _ink(canvas, run, balloon.size, spots, paint, squeeze)
+        for x, y in _dots(row, balloon, faces):
+            canvas.drawCircle(x, y, _DOT * balloon.size, paint)
+
+
+def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, float]], faces: Faces) -> None:
+    """A sound's letters on their arc, in the first rim's colour, within rims (colour, width in ems).
+
+    Widest first. Text on an arc is found letter by letter at best, so the letters are drawn as shapes, and
+    the words go over them along a straight line, too faint to be seen.
+    """
+    for colour, width in rims:
+        paint = skia.Paint(
+            AntiAlias=True,
+            Color=colour,
+            Style=skia.Paint.kStroke_Style,
+            StrokeWidth=width * balloon.size,
+            StrokeJoin=skia.Paint.kRound_Join,
+        )
+        for row in balloon.lines:
+            for run, spots, squeeze in _spots(row, balloon, faces):
+                _shape(canvas, font(run, balloon.size, squeeze), run, spots, paint)
+    inside = skia.Paint(AntiAlias=True, Color=rims[0][0])
+    for row in balloon.lines:
+        for run, spots, squeeze in _spots(row, balloon, faces):
+            _shape(canvas, font(run, balloon.size, squeeze), run, spots, inside)
+    ink_words(canvas, replace(balloon, arc=None), _FAINT, faces)
+
+
+def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
+    """Where each glyph of a line stands."""
+    size = balloon.size
+    styles = row.styles or (balloon.style,) * len(row.text)
+    if row.vertical:
+        return [
+            (
+                hung.run,
+                [(row.x + x * size, row.baseline + y * size, angle) for x, y, angle in hung.places],
+                hung.squeeze,
+            )
+            for hung in hang(row.text, styles, faces)
+        ]
+    found: list[tuple[Run, list[Spot], float]] = []
+    x = row.x
+    for text, style in spans(row.text, styles):
+        for run in faces.runs(text, style):
+            spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
+            if balloon.arc is not None:
+                spots = _bent(run, spots, balloon.arc, x, size)
+            found.append((run, spots, 1.0))
+            x += run.width * size
+    return found
+
+
+def _dots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
+    """Where a dot stresses a character that cannot lean: beside it in columns, above it in lines."""
+    size, styles = balloon.size, row.styles
+    if len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,)):
+        return []
+    if row.vertical:
+        found = dots(row.text, styles, balloon.style, faces)
+        return [(row.x + x * size, row.baseline + y * size) for x, y in found]
+    return [
+        (
+            row.x + (faces.marked_width(row.text[:at], styles[:at]) + 0.5) * size,
+            row.baseline - _ABOVE * size,
+        )
+        for at, character in enumerate(row.text)
+        if stressed(character, styles[at], balloon.style)
+    ]
+
+
+def _bent(run: Run, spots: list[Spot], arc: Arc, start: float, size: float) -> list[Spot]:
+    """Each glyph turned about the middle of its foot, which stands on the arc."""
+    ends = [*(x for x, _, _ in spots[1:]), start + run.width * size]
+    found: list[Spot] = []
+    for (x, y, _), end in zip(spots, ends, strict=True):
+        middle = (x + end) / 2
+        place, angle = arc.bent(middle, y)
+        half = middle - x
+        found.append((place.x - half * math.cos(angle), place.y - half * math.sin(angle), angle))
+    return found
+
+
+def _ink(
+    canvas: skia.Canvas, run: Run, size: float, spots: list[Spot], paint: skia.Paint, squeeze: float = 1.0
+) -> None:
+    builder = skia.TextBlobBuilder()
+    made = font(run, size, squeeze)
+    if all(angle == 0.0 for _, _, angle in spots):
+        builder.allocRunPos(made, run.glyphs, [skia.Point(x, y) for x, y, _ in spots])
+    else:
+        forms = [skia.RSXform(math.cos(angle), math.sin(angle), x, y) for x, y, angle in spots]
+        builder.allocRunRSXform(made, run.glyphs, forms)
+    blob = builder.make()
+    if blob is not None:
+        canvas.drawTextBlob(blob, 0.0, 0.0, paint)
+
+
+def _shape(canvas: skia.Canvas, made: skia.Font, run: Run, spots: list[Spot], paint: skia.Paint) -> None:
+    """Draw letters as shapes, which no search finds."""
+    for glyph, (x, y, angle) in zip(run.glyphs, spots, strict=True):
+        path = made.getPath(glyph)
+        if path is None:
+            continue
+        canvas.save()
+        canvas.translate(x, y)
+        canvas.rotate(math.degrees(angle))
+        canvas.drawPath(path, paint)
+        canvas.restore()

@@ -1,0 +1,70 @@
+"""Stamps: a digest of all that decides how a page looks, so that a page that is there is not set again.
+
+In: a book, and how it is to be drawn. Out: a hex digest a page. The room's own code and its libraries count:
+another version sets every page anew.
+"""
+
+# pyright: standard
+# (skia-python ships no types)
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import PIL
+import skia
+
+from model.files import sha256_of
+from model.page.export.sheet import readable
+from model.page.type.faces import Faces
+from model.page.values import Book, PageArt
+
+
+def picture_digests(book: Book) -> dict[Path, str]:
+    """The sha256 of each picture in a book.
+
+    Raises:
+        IntegrityError: a picture cannot be read.
+    """
+    found: dict[Path, str] = {}
+    for path in (panel.picture for page in book.pages for panel in page.panels):
+        if path is not None and path not in found:
+            with readable(path):
+                found[path] = sha256_of(path)
+    return found
+
+
+def page_stamps(
+    book: Book, faces: Faces, dpi: int, layers: Collection[str], digests: Mapping[Path, str]
+) -> tuple[str, ...]:
+    """One digest a page, in order. Pictures count by their bytes, not by their names."""
+    around = _room(), faces.name, dpi, tuple(layers), replace(book, title="", pages=())
+    return tuple(_digest(around, *_page(page, digests)) for page in book.pages)
+
+
+def book_stamp(book: Book, pages: Collection[str]) -> str:
+    """Of a whole book whose pages have these stamps."""
+    return _digest(_room(), book.title, *pages)
+
+
+def _page(page: PageArt, digests: Mapping[Path, str]) -> tuple[PageArt, tuple[str, ...]]:
+    """The page without its pictures, and their digests."""
+    bare = replace(page, panels=tuple(replace(panel, picture=None) for panel in page.panels))
+    return bare, tuple(digests[panel.picture] if panel.picture else "" for panel in page.panels)
+
+
+@lru_cache(maxsize=1)
+def _room() -> str:
+    """The code that sets pages: this room's files, and the libraries that draw."""
+    room = Path(__file__).parent
+    files = sorted(path for path in room.iterdir() if path.suffix in (".py", ".js", ".css"))
+    return _digest(skia.__version__, PIL.__version__, *(path.read_bytes() for path in files))
+
+
+def _digest(*facts: object) -> str:
+    # The repr of frozen values says all that is in them, in the order of their fields.
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

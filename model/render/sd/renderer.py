@@ -1,0 +1,160 @@
+"""Draw panels with Stable Diffusion 1.5 or SDXL: regional prompts, masked references, equal shapes in one
+batch.
+
+In: `PanelRequest`s of one size and one `Sampling`. Out: pictures. How words and references reach their boxes
+is told in `sd_attention`, what a UNet call is told in `sd_conditions`, how references start the drawing in
+`guide`. Knows nothing of stories, libraries or pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.render.devices import memory_errors
+from model.render.request import PanelRequest
+from model.render.sd.conditions import Conditioner, Conditions
+from model.render.sd.parts import SDParts, load_sd
+from model.render.sd.references import SDReferences
+from model.render.sd.schedulers import make_sd_scheduler
+from model.render.sd.style import lean
+from model.render.sd.text import Prompts
+from model.render.weights import Checkpoint
+
+if TYPE_CHECKING:
+    from quantization.plans import Plan
+
+
+class SDRenderer:
+    """A resident Stable Diffusion checkpoint. Prompts and references are encoded once each and kept.
+
+    Args:
+        checkpoint: what to load, of the family sd15 or sdxl.
+        load_reference: sha256 → the bytes of a reference picture (any format Pillow reads).
+        device: cuda, mps or cpu.
+        dtype: of the UNet and the encoders; the VAE, and the steps between UNet calls, are in float32.
+        plan: how to keep to the memory that there is; None = everything stays on the device.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        load_reference: Callable[[str], bytes],
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        plan: Plan | None = None,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.parts: SDParts = load_sd(checkpoint, device=device if plan is None else "cpu", dtype=dtype)
+        if plan is not None:
+            self._keep_to(plan, device)
+        self.device, self.dtype = device, dtype
+        prompts = Prompts(self.parts.encoders, silent=self.parts.silent, device=device)
+        self._references = SDReferences(self.parts, load_reference, device=device)
+        self._conditioner = Conditioner(self.parts, prompts, self._references, device=device, dtype=dtype)
+
+    def _keep_to(self, plan: Plan, device: str) -> None:
+        """Let the networks take turns on the device."""
+        from model.render.offload import Networks, keep_to
+
+        networks = Networks(
+            text=tuple(encoder for _, encoder in self.parts.encoders),
+            denoiser=self.parts.unet,
+            vae=self.parts.vae,
+            helpers=(self.parts.image_encoder,),
+            blocks=False,
+        )
+        keep_to(plan, networks, device)
+
+    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+        """These panels will be asked for; their prompts are read in one go, with the first of them."""
+        self._conditioner.foresee(requests)
+
+    @torch.inference_mode()
+    def draw(
+        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+    ) -> tuple[Image.Image, ...]:
+        """Draw one batch.
+
+        Args:
+            requests: at least one, all with the same width, height and sampling.
+            on_step: called with (steps done, steps) after each denoising step.
+        Returns:
+            One RGB picture a request, in order. Deterministic on one device for one batch composition.
+        Raises:
+            ConfigError: the sampling names a scheduler of another family.
+            OutOfMemory: the device has no room for this batch.
+        """
+        if requests[0].sampling.reference_scale == 0:
+            requests = [without_references(request) for request in requests]
+        with memory_errors(self.device):
+            return self._draw(requests, on_step)
+
+    def _draw(
+        self, requests: Sequence[PanelRequest], on_step: Callable[[int, int], None] | None
+    ) -> tuple[Image.Image, ...]:
+        sampling = requests[0].sampling
+        factor = 2 ** (len(self.parts.vae.config.block_out_channels) - 1)
+        rows, columns = requests[0].height // factor, requests[0].width // factor
+        scheduler = make_sd_scheduler(sampling.scheduler, self.parts.scheduler, sampling.steps)
+        steps = len(scheduler.timesteps)
+        bound = steps - sampling.refine_steps  # so many steps obey the regions
+        told = self._conditioner.of(requests, rows, columns, regions=bound > 0)
+        free = told if bound == steps else self._conditioner.of(requests, rows, columns, regions=False)
+        noise = self._noise(requests, rows, columns)
+        guide = self._references.guide(requests, rows, columns) if bound else None
+        palette = self._references.palette(requests, rows, columns)
+        latents = guide.start(noise, scheduler) if guide else noise * scheduler.init_noise_sigma
+        for step, time in enumerate(scheduler.timesteps):
+            scaled = scheduler.scale_model_input(latents, time)
+            prediction = self._predict(scaled, time, told if step < bound else free, sampling.guidance)
+            if palette is not None:
+                prediction = lean(prediction, latents, scheduler, time, palette)
+            latents = scheduler.step(prediction, time, latents, return_dict=False)[0]
+            if guide and step + 1 < bound:
+                latents = guide.mix(latents, noise, scheduler, step + 1)
+            if on_step:
+                on_step(step + 1, steps)
+        return self._decode(latents)
+
+    def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int) -> Tensor:
+        """Initial noise from CPU generators: the same on every device."""
+        shape = (1, self.parts.vae.config.latent_channels, rows, columns)
+        generators = [torch.Generator().manual_seed(request.seed % 2**63) for request in requests]
+        return torch.cat([torch.randn(shape, generator=one) for one in generators]).to(self.device)
+
+    def _predict(self, latents: Tensor, time: Tensor, conditions: Conditions, guidance: float) -> Tensor:
+        """One UNet call for the batch; with guidance, the half that is told nothing rides in it, first."""
+        out = self.parts.unet(
+            (latents if guidance == 1 else torch.cat([latents, latents])).to(self.dtype),
+            time,
+            encoder_hidden_states=conditions.text,
+            encoder_attention_mask=conditions.valid,
+            cross_attention_kwargs={"regional": conditions.regional},
+            added_cond_kwargs=conditions.added,
+            return_dict=False,
+        )[0].float()
+        if guidance == 1:
+            return out
+        untold, told = out.chunk(2)
+        return untold + guidance * (told - untold)
+
+    def _decode(self, latents: Tensor) -> tuple[Image.Image, ...]:
+        """(B, C, h, w) latents → RGB pictures."""
+        scaled = latents / self.parts.vae.config.scaling_factor
+        pixels = self.parts.vae.decode(
+            scaled.contiguous(memory_format=torch.channels_last), return_dict=False
+        )[0]
+        levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return tuple(Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def without_references(request: PanelRequest) -> PanelRequest:
+    """The same panel of a cast that nobody has a picture of."""
+    return replace(request, regions=tuple(replace(region, reference="") for region in request.regions))

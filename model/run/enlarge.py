@@ -1,0 +1,101 @@
+"""From accepted panels to page resolution: look each enlargement up, enlarge what is missing, keep it.
+
+An enlarged picture stands in the panel cache under a key of its own, made of the drawn picture's sha256 and
+the upscaler's, so that another upscaler draws nothing anew, and a second run enlarges nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from PIL import Image
+
+from model.config import Settings
+from model.memory.panels.cache import NewPanel, PanelCache
+from model.memory.store.library import Library
+from model.render.png import with_facts_of
+from model.run.batches import batches
+from model.run.models import Resident
+from model.run.progress import Bar, Reporter
+
+# Raise this when a change of the code changes the pixels of an unchanged picture and upscaler.
+_ENLARGING = 1
+
+
+def enlarge_all(
+    drawn: Iterable[str], *, settings: Settings, models: Resident, library: Library, reporter: Reporter
+) -> Mapping[str, str]:
+    """The pictures that go on the page, by the pictures that were drawn: sha256s of PNGs in the library.
+
+    Empty when the settings say that no upscaler is to be used.
+
+    Raises:
+        WeightsMissing, IntegrityError: the upscaler cannot be loaded.
+        OutOfMemory, StorageError: it has no room to work, or its pictures cannot be kept.
+    """
+    by = models.upscaler_sha256
+    if not by:
+        return {}
+    blobs = list(dict.fromkeys(drawn))
+    keys = {blob: enlarged_key(blob, by, settings.longest) for blob in blobs}
+    cache = PanelCache(library)
+    done: dict[str, str] = {}
+    with reporter.timed("cache"):
+        for blob, key in keys.items():
+            record = cache.get(key)
+            if record is not None:
+                done[blob] = record.blob
+    # As in drawing, the batches do not depend on what is there already, and are kept whole.
+    sizes = {blob: _size(library.load(blob)) for blob in blobs} if len(done) < len(blobs) else {}
+    work = batches(list(sizes), alike=sizes.__getitem__, most=settings.batch)
+    missing = [[blob for blob in batch if blob not in done] for batch in work]
+    with reporter.bar("enlarge", sum(map(len, missing))) as bar:
+        for batch in filter(None, missing):
+            done |= _enlarge_batch(batch, keys, settings, models, library, reporter, bar)
+    return done
+
+
+def enlarged_key(blob: str, upscaler: str, longest: int) -> str:
+    """Of one picture, by sha256, enlarged with one upscaler, by sha256."""
+    facts = json.dumps([_ENLARGING, blob, upscaler, longest])
+    return hashlib.sha256(f"enlarged {facts}".encode()).hexdigest()
+
+
+def _enlarge_batch(
+    batch: Sequence[str],
+    keys: Mapping[str, str],
+    settings: Settings,
+    models: Resident,
+    library: Library,
+    reporter: Reporter,
+    bar: Bar,
+) -> dict[str, str]:
+    upscaler = models.upscaler
+    drawn = [library.load(blob) for blob in batch]
+    with reporter.timed("enlarge"):
+        started = time.perf_counter()
+        pictures = upscaler.enlarge([Image.open(io.BytesIO(data)) for data in drawn], settings.longest)
+        seconds = round((time.perf_counter() - started) / len(batch), 3)
+    with reporter.timed("commit"):
+        records = PanelCache(library).add_all(
+            [
+                NewPanel(
+                    key=keys[blob],
+                    picture=with_facts_of(picture, data),
+                    prompt="",
+                    params={"enlarged": blob, "upscaler": models.upscaler_sha256, "seconds": seconds},
+                )
+                for blob, picture, data in zip(batch, pictures, drawn, strict=True)
+            ]
+        )
+    bar.to(bar.done + len(batch))
+    return {blob: record.blob for blob, record in zip(batch, records, strict=True)}
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.size

@@ -1,0 +1,188 @@
+"""Every Nth panel of a long book leans towards a drawn one: a similar panel for coherence, a diverse one
+against collapse.
+
+In: panels that are asked for. Out: what was drawn, and one decision for each Nth panel, for `run.json`. The
+others are drawn first, all in one go; then the Nth ones, each leaning towards a panel of the cache. It is
+found by embeddings: nearest to, or farthest from, the mean of the panels just before. A panel leans never
+towards itself or those just before, never towards one that shows anybody whose look is not asked for in it,
+and never towards a refused one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.config import Settings
+from model.memory.panels.cache import Embedding, PanelCache
+from model.memory.panels.matcher import TOP_K, AestheticMatcher, Match, rank
+from model.memory.store.library import Library
+from model.run.accept import Asked, Outcome, draw_accepted, lean
+from model.run.models import Resident
+from model.run.progress import Reporter
+from model.run.vibe import VibeMemory
+
+# Panels just before the one that leans: they say what is usual now, and are not leant towards.
+RECENT = 5
+# Least cosine with the mean of the recent panels that counts as similar. Calibrated on the starter
+# (scripts/bench/LOG.md): the nearest of twenty unrelated panels has 0.6, two of them 0.2 on average.
+SIMILAR = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    """A panel that another may lean towards. `looks`: of everybody in it, see `PanelRequest`."""
+
+    picture: str
+    embedding: Embedding
+    looks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """What was decided for one panel.
+
+    Attributes:
+        kind: similar or diverse.
+        picture: sha256 of the panel it leans towards; empty: none fitted.
+        similarity: cosine of that one with the mean of the recent panels.
+        pool: how many panels it might have leant towards.
+        why: in plain words.
+    """
+
+    panel: str
+    kind: str
+    picture: str = ""
+    similarity: float | None = None
+    pool: int = 0
+    why: str
+
+
+def draw_injected(
+    asked: Mapping[str, Asked],
+    *,
+    book: str,
+    settings: Settings,
+    models: Resident,
+    library: Library,
+    reporter: Reporter,
+    vibe: VibeMemory | None = None,
+) -> tuple[Mapping[str, Outcome], tuple[Injection, ...]]:
+    """Every panel's candidates, by panel id in the order of `asked`; and what each Nth panel leant towards.
+
+    Args:
+        book: whose panels of an earlier run are not leant towards; see `bind_book`.
+    Raises:
+        AutoStudioError: see `draw_accepted`.
+    """
+    every = settings.inject_every
+    turns = [panel for number, panel in enumerate(asked, 1) if every and number % every == 0]
+    first = {panel: one for panel, one in asked.items() if panel not in turns}
+
+    def draw(some: Mapping[str, Asked]) -> Mapping[str, Outcome]:
+        return draw_accepted(
+            some, settings=settings, models=models, library=library, reporter=reporter, vibe=vibe
+        )
+
+    # What they lean towards is not known yet; what they say is.
+    models.foresee(asked[panel].tries(0) for panel in turns)
+    done = dict(draw(first))
+    if not turns:
+        return done, ()
+    others = _of_other_books(library, book, models.space)
+    order = list(asked)
+    decisions: list[Injection] = []
+    leaning: dict[str, Asked] = {}
+    for panel in turns:
+        before = order[: order.index(panel)]
+        own = [_donor(done[one], models.space) for one in before if one in done]
+        request = asked[panel].tries(0)
+        decision = decide(panel, settings.inject, own, others, looks=request.looks, seed=request.seed)
+        decisions.append(decision)
+        leans = decision.picture and settings.inject_weight
+        leaning[panel] = (
+            lean(asked[panel], decision.picture, settings.inject_weight) if leans else asked[panel]
+        )
+        reporter.say(f"{panel}: {decision.why}")
+    done |= draw(leaning)
+    return {panel: done[panel] for panel in asked}, tuple(decisions)
+
+
+def decide(
+    panel: str,
+    kind: str,
+    before: Sequence[Donor | None],
+    others: Iterable[Donor],
+    *,
+    looks: frozenset[str],
+    seed: int,
+) -> Injection:
+    """What a panel leans towards. Pure; the same for the same seed.
+
+    Args:
+        kind: similar or diverse.
+        before: the panels drawn before it in this run, in order; None for one that was refused.
+        others: panels of other books.
+        looks: of everybody who is asked for in it.
+    """
+    recent = [donor for donor in before[-RECENT:] if donor is not None]
+    taken = {donor.picture for donor in recent}
+    fitting = {
+        donor.picture: donor
+        for donor in (*before[:-RECENT], *others)
+        if donor is not None and donor.picture not in taken and donor.looks <= looks
+    }
+    if not recent:
+        return Injection(
+            panel=panel, kind=kind, why="leans towards nothing: no panel was accepted just before"
+        )
+    space = recent[-1].embedding.space
+    usual = np.mean([donor.embedding.vector.astype(np.float32) for donor in recent], axis=0)
+    target = Embedding(space=space, vector=usual.astype("<f2"))
+    candidates = [(picture, donor.embedding) for picture, donor in sorted(fitting.items())]
+    if kind == "similar":
+        near = AestheticMatcher.find_similar(target, candidates, SIMILAR)
+    else:  # turned round, the farthest is the nearest
+        far = rank(target, candidates)[::-1][:TOP_K]
+        near = tuple(replace(match, similarity=-match.similarity) for match in far)
+    chosen: Match | None = AestheticMatcher.weighted_random_selection(near, np.random.default_rng(seed))
+    if chosen is None:
+        why = f"leans towards nothing: none of {len(fitting)} panels that fit its characters is {kind}"
+        return Injection(panel=panel, kind=kind, pool=len(fitting), why=why)
+    similarity = chosen.similarity if kind == "similar" else -chosen.similarity
+    return Injection(
+        panel=panel,
+        kind=kind,
+        picture=chosen.cache_id,
+        similarity=round(similarity, 4),
+        pool=len(fitting),
+        why=f"leans towards {chosen.cache_id[:12]}, {kind} ({similarity:.2f}) to the panels before it",
+    )
+
+
+def _donor(outcome: Outcome, space: str) -> Donor | None:
+    best = outcome.best
+    if best.verdict is None or not best.verdict.accepted or best.drawn.embedding is None:
+        return None
+    embedding = Embedding(space=space, vector=best.drawn.embedding.astype("<f2"))
+    return Donor(picture=best.drawn.blob, embedding=embedding, looks=best.request.looks)
+
+
+def _of_other_books(library: Library, book: str, space: str) -> list[Donor]:
+    """What other books show, of drawn panels whose looks are known; in the order of their pictures."""
+    rows = library.rows(
+        "SELECT DISTINCT key FROM panels JOIN book_pictures USING (blob)"
+        " WHERE space = ? AND blob NOT IN (SELECT blob FROM book_pictures WHERE book = ?) ORDER BY blob, key",
+        (space, book),
+    )
+    kept = {row["key"] for row in rows}
+    donors: list[Donor] = []
+    for record in PanelCache(library).get_all() if kept else ():
+        looks = record.params.get("looks")
+        if record.key in kept and record.embedding is not None and isinstance(looks, list):
+            donors.append(
+                Donor(picture=record.blob, embedding=record.embedding, looks=frozenset(map(str, looks)))
+            )
+    return sorted(donors, key=lambda donor: donor.picture)

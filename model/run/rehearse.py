@@ -1,0 +1,208 @@
+"""The cast is rehearsed first: every character without a picture of its own is drawn alone, and one
+drawing becomes its reference for the whole book.
+
+Candidates are drawn on a plain background; of those that show one character, the one nearest to the
+description in the CLIP space is cut out along that background and kept. Once each character has a
+reference, no panel waits for another. Who has a reference in the library keeps it (`model/run/cast.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from model.config import Settings
+from model.geometry import Box
+from model.memory.panels.cache import NewPanel, PanelCache
+from model.memory.store.library import Library
+from model.render.png import encode
+from model.render.request import PanelRequest, Region, Sampling
+from model.render.weights import Checkpoint
+from model.run.cast import keep_rehearsal, recast
+from model.run.draw import Drawn, draw_all
+from model.run.measure import eyes
+from model.run.models import Resident
+from model.run.progress import Reporter
+from model.story.plan import CastMember, Plan, panel_seed
+
+# Raise this when choosing or cutting out changes, so that kept references are not mistaken for it.
+_CHOOSING = 2
+_STAGE = Box(0.2, 0.06, 0.6, 0.92)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """How one character looks.
+
+    Attributes:
+        picture: sha256 of the reference picture in the library; empty when every candidate failed.
+        source: "story" (the user's own picture), "rehearsal", or "library" (kept from before).
+        candidates: sha256 of each rehearsal drawing.
+        similarities: cosine of each candidate with the description.
+        chosen: index of the kept candidate.
+        drawn: how many candidates were drawn by this run.
+        character: the number under which the library knows the character; 0: it has no reference.
+        note: why it is not as the story says; empty when it is.
+    """
+
+    picture: str
+    source: str
+    candidates: tuple[str, ...] = ()
+    similarities: tuple[float, ...] = ()
+    chosen: int = 0
+    drawn: int = 0
+    character: int = 0
+    note: str = ""
+
+
+def rehearse(
+    plan: Plan,
+    sampling: Sampling,
+    *,
+    settings: Settings,
+    models: Resident,
+    library: Library,
+    reporter: Reporter,
+    panels: Callable[[Mapping[str, Reference]], Iterable[PanelRequest]] = lambda known: (),
+) -> Mapping[str, Reference]:
+    """A reference for every member of the cast, by key.
+
+    Args:
+        panels: what will be drawn behind the rehearsals, as far as it can be told by the references that are
+            known before them.
+    """
+    found: dict[str, Reference] = {}
+    with reporter.timed("cast"):
+        for member in plan.cast:
+            kept = recast(member, plan, models.checkpoint, library)
+            if kept is not None:
+                found[member.key] = Reference(
+                    picture=kept.picture, source=kept.source, character=kept.character, note=kept.note
+                )
+    untold = [member for member in plan.cast if member.key not in found]
+    asked = {member.key: _candidates(member, plan, sampling, settings, models) for member in untold}
+    alone = [request for requests in asked.values() for request in requests]
+    cache = PanelCache(library)
+    if undrawn := [request for request in alone if cache.get(request.key) is None]:
+        models.foresee([*undrawn, *panels(found)])
+    drawn = draw_all(
+        alone,
+        name="cast",
+        settings=settings,
+        models=models,
+        library=library,
+        reporter=reporter,
+    )
+    with reporter.timed("cast"):
+        for member in untold:
+            outcomes = [drawn[request.key] for request in asked[member.key]]
+            new = sum(1 for outcome in outcomes if outcome.blob and not outcome.cached)
+            shown = [outcome for outcome in outcomes if outcome.blob]
+            if shown:
+                first = _first_look(found.get(member.written), outcomes)
+                chosen = _choose(member, shown, new, first, models=models, library=library)
+                number = keep_rehearsal(
+                    member,
+                    plan,
+                    models.checkpoint,
+                    library,
+                    picture=chosen.picture,
+                    candidates=chosen.candidates,
+                    similarities=chosen.similarities,
+                )
+                found[member.key] = replace(chosen, character=number)
+            else:
+                reporter.say(f"cast: {member.name} has no reference: {outcomes[0].failure}")
+                found[member.key] = Reference(picture="", source="rehearsal")
+    return found
+
+
+def behind(checkpoint: Checkpoint, style: str, scene: str) -> str:
+    """What a request says of the cells that no character owns: to Stable Diffusion, which can be told,
+    the place without its people; to other families nothing."""
+    told = checkpoint.variant.family in ("sd15", "sdxl") and scene
+    return ", ".join(filter(None, (style, scene))) if told else ""
+
+
+def _candidates(
+    member: CastMember, plan: Plan, sampling: Sampling, settings: Settings, models: Resident
+) -> tuple[PanelRequest, ...]:
+    """The member alone, standing, on a plain background, with `candidates` different seeds."""
+    width, height = min(models.checkpoint.shapes, key=lambda shape: abs(shape[0] / shape[1] - 1))
+    return tuple(
+        PanelRequest(
+            weights=models.checkpoint.fingerprint,
+            width=width,
+            height=height,
+            prompt=f"{plan.style}, one character, wide shot, plain background",
+            negative="",
+            background=behind(models.checkpoint, plan.style, "plain background"),
+            regions=(Region(box=_STAGE, prompt=f"{member.prompt}, standing"),),
+            # A remembered look begins from the noise of the first one: the same person, but for what changed.
+            seed=panel_seed(settings.seed, f"cast/{member.written}", attempt),
+            sampling=sampling,
+        )
+        for attempt in range(settings.candidates)
+    )
+
+
+def _first_look(reference: Reference | None, outcomes: Sequence[Drawn]) -> int | None:
+    """Of a remembered look's candidates, which one the rehearsal of the first look settled on."""
+    if reference is None or len(reference.candidates) != len(outcomes):
+        return None
+    return reference.chosen if all(outcome.blob for outcome in outcomes) else None
+
+
+def _choose(
+    member: CastMember,
+    shown: Sequence[Drawn],
+    new: int,
+    first: int | None,
+    *,
+    models: Resident,
+    library: Library,
+) -> Reference:
+    """Keep the candidate that shows one character and is nearest to the description; the choice is cached.
+
+    Args:
+        first: a candidate that comes before nearer ones, if it shows one character.
+    """
+    cache = PanelCache(library)
+    blobs = tuple(drawn.blob for drawn in shown)
+    alone = [drawn.measured is None or drawn.measured.found in (None, 1) for drawn in shown]
+    facts: list[Any] = [_CHOOSING, eyes(models), member.prompt, blobs, alone]
+    choice = json.dumps(facts if first is None else [*facts, first], ensure_ascii=False)
+    key = hashlib.sha256(f"reference {choice}".encode()).hexdigest()
+    record = cache.get(key)
+    if record is None:
+        from model.vision.crop import cut_out
+
+        pictures = [Image.open(io.BytesIO(library.load(blob))) for blob in blobs]
+        encoder = models.encoder
+        cutouts = [cut_out(picture) for picture in pictures]
+        description = encoder.encode_texts([models.checkpoint.spoken(member.prompt)])[0]
+        similarities: list[float] = (encoder.encode_images(cutouts) @ description).tolist()
+        chosen = max(range(len(blobs)), key=lambda index: (alone[index], index == first, similarities[index]))
+        record = cache.add(
+            NewPanel(
+                key=key,
+                picture=encode(cutouts[chosen]),
+                prompt=member.prompt,
+                params={"similarities": [round(value, 4) for value in similarities], "chosen": chosen},
+            )
+        )
+    kept: Any = record.params
+    return Reference(
+        picture=record.blob,
+        source="rehearsal",
+        candidates=blobs,
+        similarities=tuple(kept["similarities"]),
+        chosen=kept["chosen"],
+        drawn=new,
+    )
