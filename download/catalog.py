@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from model.errors import ConfigError
+from model.variants import VARIANTS, variant_named
 
 FLUX_DEV = "flux-1-dev-non-commercial-license"
 APACHE = "apache-2.0"
@@ -140,22 +141,20 @@ _REDUX_FILES = (
 _VIT_H = _within("models/image_encoder", "config.json", "model.safetensors")
 _VIT_BIGG = _within("sdxl_models/image_encoder", "config.json", "model.safetensors")
 
-_LEVELS = ("F16", "Q8_0", "Q6_K", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_S", "Q4_1", "Q4_0", "Q3_K_S", "Q2_K")
+
+def _flux(row: str) -> Source:
+    licence = APACHE if row == "flux-schnell" else FLUX_DEV
+    return Source(repository=VARIANTS[row].repository, files=_FLUX_FILES, licence=licence, gated=True)
 
 
-def _flux(name: str) -> Source:
-    licence = APACHE if name == "schnell" else FLUX_DEV
-    return Source(
-        repository=f"black-forest-labs/FLUX.1-{name}", files=_FLUX_FILES, licence=licence, gated=True
-    )
-
-
-def _flux_gguf(repository: str, stem: str, licence: str, levels: tuple[str, ...] = _LEVELS) -> Gguf:
+def _flux_gguf(row: str) -> Gguf:
+    files = VARIANTS[row].gguf
+    assert files is not None
     return Gguf(
-        repository=repository,
-        pattern=stem + "-{level}.gguf",
-        levels={level: level for level in levels},
-        licence=licence,
+        repository=files.repository,
+        pattern=files.stem + "-{level}.gguf",
+        levels={level: level for level in files.levels},
+        licence=APACHE if row == "flux-schnell" else FLUX_DEV,
         instead_of=(_FLUX_TRANSFORMER,),
     )
 
@@ -168,11 +167,11 @@ _REDUX = Source(
     repository="black-forest-labs/FLUX.1-Redux-dev", files=_REDUX_FILES, licence=FLUX_DEV, gated=True
 )
 _SD15 = Source(
-    repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    repository=VARIANTS["sd15"].repository,
     files=_SD15_FILES,
     licence="creativeml-openrail-m",
 )
-_SDXL = Source(repository="stabilityai/stable-diffusion-xl-base-1.0", files=_SDXL_FILES, licence="openrail++")
+_SDXL = Source(repository=VARIANTS["sdxl"].repository, files=_SDXL_FILES, licence="openrail++")
 _DINO = Source(
     repository="IDEA-Research/grounding-dino-tiny",
     files=(
@@ -189,27 +188,24 @@ _CLIP = Source(
     files=("open_clip_config.json", "open_clip_model.safetensors"),
     licence=APACHE,
 )
-_KONTEXT_LEVELS = ("Q8_0", "Q6_K", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_S", "Q4_1", "Q4_0", "Q3_K_S", "Q2_K")
-
 _SETS = (
     Set(
         name="flux-dev",
         purpose="Flux dev; references through Redux",
-        sources=(_flux("dev"), _REDUX),
-        gguf=_flux_gguf("city96/FLUX.1-dev-gguf", "flux1-dev", FLUX_DEV),
+        sources=(_flux("flux-dev"), _REDUX),
+        gguf=_flux_gguf("flux-dev"),
     ),
     Set(
         name="flux-schnell",
         purpose="Flux schnell, four steps; references through Redux",
-        sources=(_flux("schnell"), _REDUX),
-        gguf=_flux_gguf("city96/FLUX.1-schnell-gguf", "flux1-schnell", APACHE),
+        sources=(_flux("flux-schnell"), _REDUX),
+        gguf=_flux_gguf("flux-schnell"),
     ),
     Set(
         name="flux-kontext",
         purpose="Flux Kontext; references as latents",
-        sources=(_flux("Kontext-dev"),),
-        # city96 publishes none of Kontext; these are made with the same converter.
-        gguf=_flux_gguf("QuantStack/FLUX.1-Kontext-dev-GGUF", "flux1-kontext-dev", FLUX_DEV, _KONTEXT_LEVELS),
+        sources=(_flux("flux-kontext"),),
+        gguf=_flux_gguf("flux-kontext"),
     ),
     Set(
         name="sd15",
@@ -241,8 +237,12 @@ _SETS = (
     ),
 )
 CATALOG: dict[str, Set] = {one.name: one for one in _SETS}
-# What --model says without a --model_variant.
-ALIASES = {"flux": "flux-dev", "fluxplus": "flux-kontext"}
+# A model's name alone fetches its default variant.
+ALIASES = {
+    row.model: row.name
+    for row in reversed(tuple(VARIANTS.values()))
+    if row.model != row.name and variant_named(row.model) is row
+}
 
 
 def named(name: str) -> Set:

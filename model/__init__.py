@@ -1,24 +1,28 @@
-"""AutoStudio: a story JSON goes in, a finished comic comes out.
+"""The program: a story JSON goes in, a finished comic comes out. Python programs import `autostudio`.
 
-    cli.py        what was typed            → Settings
-    studio.py     the run, in reading order → Report          (start reading here)
-      book/       story.json                → Plan            (story/, page/)
-      recall/     what happened before      → prompts         (memory/)
-      cast/       who is in it              → References      (panels/, vision/, memory/)
-      panels/     requests                  → pictures, accepted and kept by key   (render/, vision/, memory/)
-      book/       pictures and words        → pages, book, run.json                (page/)
-    machine/      what is loaded, and what fits
+    cli.py, commands/   what was typed             → calls of the door
+    studio.py           the door: plan, draw, redraw, choose, export      (start reading here)
+    run/                one module a stage of a run, in this order:
+      settle, fit       flags                      → Settings, Checkpoint, memory plans
+      plan              a story                    → Plan                 (story/, page/)
+      recall            what happened before       → prompts              (memory/)
+      rehearse, cast    who is in it               → References
+      requests          planned panels             → PanelJobs
+      accept, draw      jobs                       → pictures, judged and kept   (render/, vision/, memory/)
+      choose            what a person decided      → the try that is shown
+      finish            pictures and words         → pages, book, run.json           (page/)
+    variants.py         the table of models; flags.py, config.py: what can be said of a run
+    events.py           what happens in a run, as values; terminal.py shows them
 
-story/, render/, vision/, memory/, page/ and execution/ know nothing of each other; they meet in the
-rooms above.
+story/, render/, vision/, memory/ and page/ know nothing of each other; they meet in run/.
 """
 
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-# The classes of earlier programs, in model/classic.py; importing them is left to whoever asks.
+# The classes of earlier programs, in model/classic.py; loaded when they are first used.
 CLASSIC = (
     "AUTOSTUDIO",
     "AUTOSTUDIOFLUX",

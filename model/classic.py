@@ -1,4 +1,4 @@
-"""The classes by which earlier programs know the variants: a row of the table each, and the same run.
+"""The classes by which earlier programs know the variants: each is a `Studio` with a row of the table.
 
     from model import AUTOSTUDIOFLUX
     AUTOSTUDIOFLUX(model_variant="schnell").make_book("story.json")
@@ -10,19 +10,16 @@ what is loaded stays for every story that follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.config import Settings, variant_named
+from model.config import Settings
 from model.errors import ConfigError
-from model.memory.store.library import Library
-from model.render.variants import VARIANTS
-from model.run.models import Resident
-from model.run.progress import Reporter
-from model.run.report import Report
-from model.run.settle import settle
-from model.studio import make_book, make_cast
+from model.run.book import Report
+from model.run.models import Models
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import VARIANTS, variant_named
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,47 +32,57 @@ class AUTOSTUDIO:
 
     Args:
         model: a folder, file or hub name of this kind; None = what `run.py download` fetched.
-        said: the flags of `run.py` without their dashes, by the names of `model.config.resolve`.
+        model_variant: of the rows that this class draws; None = the first.
+        flags: those of `run.py`, by their names without dashes.
     Raises:
-        ConfigError: a value is out of range, or `model` is of another kind than this class.
-        WeightsMissing, IntegrityError: see `settle` and `checkpoint_of`.
+        ConfigError: a flag is wrong, or `model` is of another kind than this class.
+        WeightsMissing, IntegrityError: see `settle`.
     """
 
-    def __init__(self, model: str | Path | None = None, *, model_variant: str = "", **said: Any) -> None:
-        rows = [row.name for row in VARIANTS.values() if row.classic == type(self).__name__]
-        family = VARIANTS[rows[0]].family
-        named = [row for row in rows if row in (model_variant, f"{family}-{model_variant}")]
-        if model_variant and not named:
-            raise ConfigError(f"model_variant: {type(self).__name__} has no '{model_variant}'")
-        place = str(model) if model is not None else (named or rows)[0]
-        self.settings: Settings = settle(model=place, model_variant=model_variant if model else "", **said)
-        if self.settings.variant not in rows and variant_named(place) is None:
+    def __init__(self, model: str | Path | None = None, *, model_variant: str = "", **flags: Any) -> None:
+        rows = [row for row in VARIANTS.values() if row.classic == type(self).__name__]
+        named = [row for row in rows if model_variant in ("", row.name, row.model_variant)]
+        if not named:
+            raise ConfigError(f"--model_variant: {type(self).__name__} has no '{model_variant}'")
+        self._terminal = Terminal()
+        place, variant = (named[0].name, "") if model is None else (str(model), model_variant)
+        self.studio = self._open(place, variant, flags)
+        names = [row.name for row in rows]
+        if self.studio.settings.variant not in names and variant_named(place) is None:
             # Files cannot always say which adapter they are for; the class does.
-            self.settings = settle(model=place, model_variant=rows[0], **said)
-        if self.settings.variant not in rows:
+            self.studio = self._open(place, names[0], flags)
+        if self.studio.settings.variant not in names:
             raise ConfigError(
-                f"model: {place} is {self.settings.variant}, {type(self).__name__} draws {rows[0]}"
+                f"--model: {place} is {self.studio.settings.variant}, {type(self).__name__} draws {names[0]}"
             )
-        self.reporter = Reporter()
-        self.library = Library.open(self.settings.library)
-        self.models = Resident(self.settings, self.library, self.reporter)
+        _ = self.studio.checkpoint
+
+    def _open(self, model: str, model_variant: str, flags: dict[str, Any]) -> Studio:
+        return Studio.open(events=self._terminal, model=model, model_variant=model_variant, **flags)
+
+    @property
+    def settings(self) -> Settings:
+        """What the flags came to."""
+        return self.studio.settings
+
+    @property
+    def models(self) -> Models:
+        """The networks, each loaded when it is first needed."""
+        return self.studio.models
 
     def make_book(self, story: str | Path, out: str | Path | None = None) -> Report:
-        """Draw a story, or what is missing of it; see `model.studio.make_book`."""
-        return self._run(make_book, story, out)
+        """Draw a story, or what is missing of it; see `Studio.draw`."""
+        with self._terminal:
+            return self.studio.draw(self.studio.plan(story), out=out).report
 
     def make_cast(self, story: str | Path, out: str | Path | None = None) -> Report:
-        """Rehearse a story's cast and stop; see `model.studio.make_cast`."""
-        return self._run(make_cast, story, out)
+        """Rehearse a story's cast and stop; see `Studio.rehearse`."""
+        with self._terminal:
+            return self.studio.rehearse(self.studio.plan(story), out=out)
 
     def generate(self, requests: Sequence[PanelRequest]) -> tuple[Image.Image, ...]:
         """Draw panels of one size and one sampling, without a library's memory of them."""
-        return self.models.renderer.draw(requests)
-
-    def _run(self, make: Any, story: str | Path, out: str | Path | None) -> Report:
-        settings = self.settings if out is None else replace(self.settings, out=Path(out))
-        with self.reporter:
-            return make(Path(story), settings, self.library, self.models, self.reporter)
+        return self.studio.generate(requests)
 
 
 class AUTOSTUDIOPlus(AUTOSTUDIO):

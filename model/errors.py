@@ -8,6 +8,7 @@
     ├── IntegrityError    3  a file is not what its checksum says
     ├── StorageError      3  the disk is full, read-only or out of reach
     ├── OutOfMemory       3  the device has too little memory, even for the smallest plan
+    ├── Stopped         130  somebody asked the run to stop; it goes on later by key
     └── PanelFailed       1  one panel could not be drawn; the book goes on
 
 A message says where, what was found, what was expected and what to do; it fits on one line.
@@ -51,6 +52,12 @@ class StorageError(AutoStudioError):
 
 class OutOfMemory(AutoStudioError):
     """The device has too little memory, even for the smallest plan."""
+
+
+class Stopped(AutoStudioError):
+    """A run was asked to stop, and did so between two steps; what was finished is kept."""
+
+    exit_code = 130
 
 
 class PanelFailed(AutoStudioError):

@@ -10,9 +10,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NewType
 
 from model.errors import StorageError
+
+# Names bytes in a library: their sha256 in hex; empty = none.
+BlobId = NewType("BlobId", str)
+NO_BLOB = BlobId("")
 
 _DENIED = "permission denied; choose another folder with --out or --library, or change its permissions"
 _REASONS = {

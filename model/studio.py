@@ -1,243 +1,339 @@
-"""The run, in reading order. Each line of `make_book` is one stage of the design and leads to one room."""
+"""The door: a story is planned, drawn, corrected and exported here, whoever asks. Read `Studio.draw` first.
+
+    with Studio.open(quality="fast") as studio:
+        plan = studio.plan("story.json")
+        book = studio.draw(plan, events=print)
+        book = studio.redraw(book, "p001_02", seed=7)
+        studio.export(book, "epub")
+
+In: flags by their names, stories as paths, dicts or `Story`s. Out: plans, books, files. Each line of `draw`
+is one stage of the design and leads to one module of `model/run/`.
+"""
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from model.config import Settings
-from model.files import storage_errors
+from model.errors import ConfigError
+from model.events import Events, Listener
+from model.files import BlobId, storage_errors, write_bytes
 from model.memory.chronicle.chronicle import Chronicle
 from model.memory.chronicle.sentences import find_sentence_model
-from model.memory.panels.cache import PanelCache
+from model.memory.panels.tries import Tries
 from model.memory.store.library import Library
-from model.page.export.book import lettering_notes
 from model.page.export.compose import draw_layout
 from model.render.png import encode
-from model.render.request import PanelRequest, Region, Sampling
-from model.render.weights import Checkpoint
-from model.run.accept import Asked, by_verdict, cost, cost_line, refusals
-from model.run.bind import bind, lettered, put, record, write_record
-from model.run.enlarge import enlarge_all
+from model.run.accept import Outcome, PanelJob, draw_accepted
+from model.run.bind import lettered
+from model.run.book import Book, Report
+from model.run.choose import further_tries, with_decisions
+from model.run.context import Context
+from model.run.finish import finish
 from model.run.guide import guide
 from model.run.inject import draw_injected
-from model.run.keep import book_of, diversity, keep_book, make_room
-from model.run.leave import keep
-from model.run.models import Resident
-from model.run.origin import origin
-from model.run.plan import plan_for
-from model.run.progress import Reporter
+from model.run.keep import book_of
+from model.run.models import Models
+from model.run.plan import StorySource, check_lettering, read_plan
 from model.run.recall import remember
-from model.run.rehearse import Reference, behind, rehearse
-from model.run.report import Report, counted, report_of, told, unknown, unread
-from model.run.settle import outline_of
-from model.run.sightings import keep_sightings
+from model.run.rehearse import Reference, rehearse
+from model.run.report import report_of, settings_line, size_line
+from model.run.reprint import Reprint, reprint
+from model.run.requests import job_for, missing_panels, request_for, sampling_of
+from model.run.settle import checkpoint_of, outline_of, settle
 from model.run.vibe import vibe_of_run
-from model.story.plan import Panel, Plan, panel_seed
+from model.story.plan import Plan
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from model.render.request import PanelRequest
+    from model.render.weights import Checkpoint
 
 
-def make_book(
-    path: Path, settings: Settings, library: Library, models: Resident, reporter: Reporter
-) -> Report:
-    """Draw the story at `path`, or what is missing of it.
+class Studio:
+    """Draws with one set of settings; what is loaded stays for every story that follows.
 
-    Raises:
-        AutoStudioError: see model/errors.py; what was drawn before stays.
+    Use `Studio.open`. Making one loads nothing and writes nothing.
+
+    Attributes:
+        settings: what the flags came to.
+        events: where runs report to, when a call names no listener of its own.
     """
-    started = time.perf_counter()
-    with reporter.timed("plan"):
-        chronicle = Chronicle(library, find_sentence_model())
-        planned = plan_for(path, settings, models.checkpoint)
-        remembered = remember(planned, chronicle, models.checkpoint)
-        plan = remembered.plan
-        out = _open_out(settings, plan)
-        vibe = vibe_of_run(models)
-    reporter.say(f"{plan.title}: {counted(plan)}; {told(settings)}")
-    sampling = sampling_of(settings)
-    cast = rehearse(
-        plan,
-        sampling,
-        settings=settings,
-        models=models,
-        library=library,
-        reporter=reporter,
-        panels=lambda known: missing_panels(plan, known, sampling, models.checkpoint, library),
-    )
-    asked = {
-        panel.id: _asked(panel, plan.style, cast, sampling, models.checkpoint, settings.seed)
-        for panel in plan.panels
-    }
-    asked, guidance = guide(asked, settings=settings, vibe=vibe, library=library)
-    if guidance.why:
-        reporter.say(guidance.why)
-    panels, injected = draw_injected(
-        asked,
-        book=book_of(out),
-        settings=settings,
-        models=models,
-        library=library,
-        reporter=reporter,
-        vibe=vibe,
-    )
-    if spent := cost_line(panels):
-        reporter.say(spent)
-    accepted, refused = by_verdict(panels)
-    reporter.say(keep(remembered, chronicle, accepted=accepted, refused=refused))
-    with reporter.timed("characters"):
-        known = {key: (reference.character, reference.picture) for key, reference in cast.items()}
-        pictures = {panel: outcome.best.drawn for panel, outcome in panels.items()}
-        seen = keep_sightings(plan, known, pictures, accepted=accepted, models=models, library=library)
-    if seen:
-        reporter.say(seen)
-    drawn = [outcome.best.drawn.blob for outcome in panels.values() if outcome.best.drawn.blob]
-    large = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
-    monotony, monotonous = diversity(panels, models.checkpoint.alike)
-    with reporter.timed("pages"):
-        notes = (
-            *plan.notes,
-            *remembered.notes,
-            *(reference.note for reference in cast.values() if reference.note),
-            *unknown(plan, models.checkpoint),
-            *unread(plan, models.checkpoint),
-            *refusals(panels),
-            *monotonous,
-            *bind(plan, panels, large, out, library, settings.dpi),
-        )
-    report = report_of(plan, out, cast, panels, time.perf_counter() - started)
-    facts = record(
-        plan, settings, models.checkpoint, models.upscaler_sha256, cast, panels, reporter.seconds, notes
-    )
-    facts |= origin(path, out, planned, models.checkpoint.shapes)
-    facts |= {
-        "cost": cost(panels),
-        "guidance": asdict(guidance),
-        "injections": [asdict(one) for one in injected],
-        "diversity": monotony,
-        "memory": models.memory,
-    }
-    write_record(out / "run.json", facts, changed=report.drawn > 0)
-    keep_book(out, cast, panels, large, library)
-    evicted = make_room(settings, library, vibe)
-    for note in notes:
-        reporter.say(f"note: {note}")
-    if evicted.keys or evicted.over:
-        reporter.say(str(evicted))
-    return report
+
+    def __init__(self, settings: Settings, events: Events) -> None:
+        self.settings, self.events = settings, events
+
+    @classmethod
+    def open(cls, *, events: Listener | None = None, **flags: Any) -> Studio:
+        """Check flags and settle what they mean on this machine.
+
+        Args:
+            events: gets everything that happens, as values of `model.events`.
+            flags: those of `run.py`, by their names without dashes.
+        Raises:
+            ConfigError, WeightsMissing, IntegrityError: see `settle`.
+        """
+        reporter = Events(listener=events)
+        return cls(settle(say=reporter.note, **flags), reporter)
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the library, if it was opened."""
+        if "library" in self.__dict__:
+            self.library.close()
+
+    @functools.cached_property
+    def library(self) -> Library:
+        """What is kept between runs; made on disk when it is first needed."""
+        return Library.open(self.settings.library)
+
+    @functools.cached_property
+    def models(self) -> Models:
+        """The networks, each loaded when it is first needed."""
+        return Models(self.settings, self.library, self.events)
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """What can be drawn, from manifests, configs and headers; no weights are read.
+
+        Raises:
+            WeightsMissing, IntegrityError: see `checkpoint_of`.
+        """
+        return checkpoint_of(self.settings, hashed=False)
+
+    def plan(self, story: StorySource, *, drawn: bool = True) -> Plan:
+        """Read, check, plan and letter a story, so that a bad one is refused before anything is made.
+
+        Args:
+            drawn: it is to be drawn, so the weights must be here; else a layout is all that is wanted.
+        Raises:
+            StoryError: the story is wrong, names a file that cannot be used, or has a text without room.
+            WeightsMissing: there is nothing to draw it with.
+        """
+        checkpoint = self.checkpoint if drawn else outline_of(self.settings)
+        plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
+        check_lettering(plan)
+        return plan
+
+    def draw(
+        self,
+        plan: Plan,
+        *,
+        out: str | Path | None = None,
+        events: Listener | None = None,
+        preview_every: int = 0,
+    ) -> Book:
+        """Draw a book, or what is missing of it.
+
+        Args:
+            out: the book's folder; None = what the settings say, or one named after the story.
+            preview_every: steps between two `Preview` events; 0 = none.
+        Raises:
+            Stopped: `stop` was called; what was finished is kept.
+            AutoStudioError: see model/errors.py; what was drawn before stays.
+        """
+        started = time.perf_counter()
+        with self.running(events, preview_every) as context:
+            settings, models, library = context.settings, context.models, context.library
+            with context.events.stage("plan"):
+                chronicle = Chronicle(library, find_sentence_model())
+                remembered = remember(plan, chronicle, models.checkpoint)
+                folder = self._open_out(plan, out)
+                vibe = vibe_of_run(models)
+            planned, plan = plan, remembered.plan
+            context.events.note(f"{plan.title}: {size_line(plan)}; {settings_line(settings)}")
+            sampling = sampling_of(settings)
+            cast = rehearse(
+                plan,
+                sampling,
+                context,
+                panels=lambda known: missing_panels(
+                    plan, _pictures(known), sampling, models.checkpoint, library
+                ),
+            )
+            jobs: Mapping[str, PanelJob] = {
+                panel.id: job_for(
+                    panel,
+                    request_for(panel, plan.style, _pictures(cast), sampling, models.checkpoint),
+                    settings.seed,
+                )
+                for panel in plan.panels
+            }
+            jobs, guidance = guide(jobs, context, vibe)
+            if guidance.why:
+                context.events.note(guidance.why)
+
+            def draw_some(some: Mapping[str, PanelJob]) -> Mapping[str, Outcome]:
+                return draw_accepted(some, context, vibe)
+
+            panels, injections = (
+                draw_injected(jobs, context, draw_some, book=book_of(folder))
+                if settings.inject_every
+                else (draw_some(jobs), ())
+            )
+            panels = with_decisions(panels, jobs, context, vibe, story=plan.slug)
+            book = Book(
+                planned=planned,
+                remembered=remembered,
+                out=folder,
+                cast=cast,
+                jobs=jobs,
+                panels=panels,
+                guidance=guidance,
+                injections=injections,
+                report=report_of(plan, folder, cast, panels, 0.0),
+            )
+            return finish(book, context, vibe, started)
+
+    def redraw(
+        self, book: Book, panel: str, *, seed: int | None = None, events: Listener | None = None
+    ) -> Book:
+        """Draw one panel once more; every try is kept, the new one is shown.
+
+        Args:
+            panel: its id, such as "p001_02".
+            seed: of the new try; None = one that was not tried yet.
+        Raises:
+            ConfigError: the book has no such panel.
+            AutoStudioError: see `draw`.
+        """
+        started = time.perf_counter()
+        job = _job(book, panel)
+        with self.running(events) as context:
+            vibe = vibe_of_run(context.models)
+            tried = [candidate.request.seed for candidate in book.panels[panel].candidates]
+            if seed is None:
+                attempts = (job.request_for(number).seed for number in range(1, len(tried) + 2))
+                seed = next((one for one in attempts if one not in tried), max(tried) + 1)
+            first = job.request_for(0)
+            wanted = replace(first, seed=seed).key
+            panels = {**book.panels, **further_tries(book.panels, {panel: seed}, book.jobs, context, vibe)}
+            tries = Tries(context.library)
+            tries.add(book.plan.slug, panel, first.key, seed)
+            tries.choose(book.plan.slug, panel, first.key, wanted)
+            panels[panel] = replace(panels[panel], chosen=wanted)
+            return finish(replace(book, panels=panels), context, vibe, started)
+
+    def choose(self, book: Book, panel: str, *, attempt: int, events: Listener | None = None) -> Book:
+        """Show an earlier try of a panel; its page is set again, nothing is drawn.
+
+        Args:
+            attempt: 0 is the first try, in the order of `book.panels[panel].candidates`.
+        Raises:
+            ConfigError: the book has no such panel, or the panel no such try.
+            AutoStudioError: see `draw`.
+        """
+        started = time.perf_counter()
+        job = _job(book, panel)
+        candidates = book.panels[panel].candidates
+        if not 0 <= attempt < len(candidates) or not candidates[attempt].drawn.blob:
+            raise ConfigError(
+                f"{panel}: has no try {attempt} with a picture; it has {len(candidates)} tries, from 0 on"
+            )
+        with self.running(events) as context:
+            chosen = candidates[attempt].request.key
+            Tries(context.library).choose(book.plan.slug, panel, job.request_for(0).key, chosen)
+            panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
+            return finish(replace(book, panels=panels), context, vibe_of_run(context.models), started)
+
+    def rehearse(
+        self, plan: Plan, *, out: str | Path | None = None, events: Listener | None = None
+    ) -> Report:
+        """Rehearse the cast and stop; the references are in `cast/` of the book's folder."""
+        started = time.perf_counter()
+        with self.running(events) as context:
+            folder = self._open_out(plan, out)
+            cast = rehearse(plan, sampling_of(context.settings), context)
+            for key, reference in cast.items():
+                if reference.note:
+                    context.events.note(f"note: {reference.note}")
+                if reference.picture:
+                    path = folder / "cast" / f"{key.replace('/', '_')}.png"
+                    write_bytes(path, context.library.load(reference.picture), keep_same=True)
+            return report_of(plan, folder, cast, {}, time.perf_counter() - started)
+
+    def layout(self, plan: Plan, *, out: str | Path | None = None, events: Listener | None = None) -> Report:
+        """Draw frames, boxes and balloons only; loads no model and needs no library."""
+        started = time.perf_counter()
+        reporter = Events(listener=events or self.events.listener)
+        folder = self._open_out(plan, out)
+        book = lettered(plan, {}, {})
+        with reporter.counted("layout", len(book.pages)) as counter:
+            for done, page in enumerate(book.pages, 1):
+                picture = encode(draw_layout(book, page, self.settings.dpi))
+                path = folder / "layout" / f"page_{page.number:03d}.png"
+                write_bytes(path, picture, keep_same=True)
+                counter.to(done)
+        return report_of(plan, folder, {}, {}, time.perf_counter() - started)
+
+    def export(self, book: Book | str | Path, *formats: str, **options: Any) -> Reprint:
+        """Set a finished book in other forms, as its story is lettered now.
+
+        Args:
+            book: what `draw` returned, or the folder of a book.
+            formats: png, pdf, cbz, html, epub, webtoon, layers; none = what a run writes.
+            options: dpi, empty_balloons, out, story; see `reprint`.
+        Raises:
+            ConfigError, StoryError, IntegrityError, StorageError: see `reprint`.
+        """
+        folder = book.out if isinstance(book, Book) else Path(book)
+        return reprint(folder, **({"formats": formats} if formats else {}), **options)
+
+    def generate(self, requests: Sequence[PanelRequest]) -> tuple[Image.Image, ...]:
+        """Draw panels of one size and one sampling, without a library's memory of them."""
+        return self.models.renderer.draw(requests)
+
+    def stop(self) -> None:
+        """Ask the run that is under way to stop before its next step; may be called from any thread."""
+        self.events.stop()
+
+    @contextmanager
+    def running(self, listener: Listener | None = None, preview_every: int = 0) -> Iterator[Context]:
+        """What the functions of `model/run/` work with, for one run.
+
+        Args:
+            listener: gets the run's events; None = where the studio's own go.
+        """
+        before, every = self.events.listener, self.events.preview_every
+        self.events.resume()
+        self.events.seconds.clear()
+        self.events.listener, self.events.preview_every = listener or before, preview_every or every
+        try:
+            yield Context(
+                settings=self.settings, models=self.models, library=self.library, events=self.events
+            )
+        finally:
+            self.events.listener, self.events.preview_every = before, every
+
+    def _open_out(self, plan: Plan, out: str | Path | None) -> Path:
+        """The book's folder, made now: better to learn that it cannot be written before an hour of
+        drawing."""
+        folder = Path(out) if out is not None else self.settings.out or Path("outputs") / plan.slug
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        return folder
 
 
-def make_cast(
-    path: Path, settings: Settings, library: Library, models: Resident, reporter: Reporter
-) -> Report:
-    """Rehearse the cast of the story and stop; the references are in `cast/` of its folder."""
-    started = time.perf_counter()
-    plan = plan_for(path, settings, models.checkpoint)
-    out = _open_out(settings, plan)
-    cast = rehearse(
-        plan, sampling_of(settings), settings=settings, models=models, library=library, reporter=reporter
-    )
-    for key, reference in cast.items():
-        if reference.note:
-            reporter.say(f"note: {reference.note}")
-        if reference.picture:
-            put(out / "cast" / f"{key.replace('/', '_')}.png", library.load(reference.picture))
-    return report_of(plan, out, cast, {}, time.perf_counter() - started)
+def _pictures(cast: Mapping[str, Reference]) -> dict[str, BlobId]:
+    return {key: reference.picture for key, reference in cast.items()}
 
 
-def make_layout(path: Path, settings: Settings, reporter: Reporter) -> Report:
-    """Draw frames, boxes and balloons only; loads no model."""
-    started = time.perf_counter()
-    plan = plan_for(path, settings, outline_of(settings))
-    out = _open_out(settings, plan)
-    book = lettered(plan, {}, {})
-    with reporter.bar("layout", len(book.pages)) as bar:
-        for done, page in enumerate(book.pages, 1):
-            put(out / "layout" / f"page_{page.number:03d}.png", encode(draw_layout(book, page, settings.dpi)))
-            bar.to(done)
-    return report_of(plan, out, {}, {}, time.perf_counter() - started)
-
-
-def check_story(path: Path, settings: Settings, checkpoint: Checkpoint) -> None:
-    """Plan and letter the story, so that what cannot be read or set is refused before anything is drawn.
-
-    Raises:
-        StoryError: the story is wrong, or a text has no room in its panel.
-    """
-    lettering_notes(lettered(plan_for(path, settings, checkpoint), {}, {}))
-
-
-def request_for(
-    panel: Panel, style: str, cast: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint
-) -> PanelRequest:
-    """Everything that decides the pixels of one planned panel at its first try."""
-    return PanelRequest(
-        weights=checkpoint.fingerprint,
-        width=panel.width,
-        height=panel.height,
-        prompt=panel.prompt,
-        negative=panel.negative,
-        regions=tuple(
-            Region(box=figure.box, prompt=figure.prompt, reference=cast[figure.character].picture)
-            for figure in panel.figures
-        ),
-        seed=panel.seed,
-        sampling=sampling,
-        background=behind(checkpoint, style, panel.scene) if panel.figures else "",
-    )
-
-
-def missing_panels(
-    plan: Plan, known: Mapping[str, Reference], sampling: Sampling, checkpoint: Checkpoint, library: Library
-) -> list[PanelRequest]:
-    """Panels that are not drawn yet, before the whole cast has references: those of `known`, or nobody's."""
-    cast = {member.key: Reference(picture="", source="rehearsal") for member in plan.cast} | dict(known)
-    cache = PanelCache(library)
-    missing: list[PanelRequest] = []
-    for panel in plan.panels:
-        request = request_for(panel, plan.style, cast, sampling, checkpoint)
-        told = all(figure.character in known for figure in panel.figures)
-        if not told or cache.get(request.key) is None:
-            missing.append(request)
-    return missing
-
-
-def _asked(
-    panel: Panel,
-    style: str,
-    cast: Mapping[str, Reference],
-    sampling: Sampling,
-    checkpoint: Checkpoint,
-    run_seed: int,
-) -> Asked:
-    """The panel with its further seeds; a seed that the story fixed stays alone."""
-    first = request_for(panel, style, cast, sampling, checkpoint)
-
-    def tries(attempt: int) -> PanelRequest:
-        return replace(first, seed=panel_seed(run_seed, panel.id, attempt)) if attempt else first
-
-    names = tuple(figure.name for figure in panel.figures)
-    return Asked(names=names, tries=tries, retried=not panel.pinned_seed)
-
-
-def sampling_of(settings: Settings) -> Sampling:
-    """How the settings say to sample."""
-    return Sampling(
-        steps=settings.steps,
-        guidance=settings.guidance,
-        scheduler=settings.scheduler,
-        refine_steps=settings.refine_steps,
-        max_sequence_length=settings.max_sequence_length,
-        reference_scale=settings.reference_scale,
-    )
-
-
-def _open_out(settings: Settings, plan: Plan) -> Path:
-    """The book's folder, made now: better to learn that it cannot be written before an hour of drawing."""
-    out = settings.out or Path("outputs") / plan.slug
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.touch()
-        probe.unlink()
-    return out
+def _job(book: Book, panel: str) -> PanelJob:
+    if panel not in book.jobs:
+        raise ConfigError(f"{panel}: the book has no such panel; it has {', '.join(book.jobs)}")
+    return book.jobs[panel]

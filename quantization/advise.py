@@ -1,7 +1,7 @@
 """What fits this machine: the best plan for drawing, and smaller ones to fall back on.
 
-In: a model's `ModelSizes`, a `Machine`, a `Canvas` (see `plans`). Out: `Plan`s, and the table that `--gguf`
-prints. Pure: nothing is loaded, looked up or measured here, and no torch is needed.
+In: a model's `ModelSizes`, a `Machine`, a `Canvas` (see `plans`). Out: `MemoryPlan`s, and the table that
+`--gguf` prints. Pure: nothing is loaded, looked up or measured here, and no torch is needed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from quantization.levels import LEVELS
-from quantization.plans import GB, Canvas, Machine, Plan, predict
+from quantization.plans import GB, Canvas, Machine, MemoryPlan, predict
 from quantization.sizes import FULL, ModelSizes
 
 _LEFT = 1.15  # how much less the next smaller plan needs, at least
@@ -58,7 +58,7 @@ def advise(
     canvas: Canvas,
     *,
     levels: Sequence[str] | None = None,
-) -> tuple[Plan, ...]:
+) -> tuple[MemoryPlan, ...]:
     """Plans for a machine, the best one that fits first, each further one smaller than the one before.
 
     Args:
@@ -81,7 +81,9 @@ def advise(
     return tuple(ladder)
 
 
-def _candidates(model: ModelSizes, machine: Machine, canvas: Canvas, levels: Sequence[str]) -> Iterator[Plan]:
+def _candidates(
+    model: ModelSizes, machine: Machine, canvas: Canvas, levels: Sequence[str]
+) -> Iterator[MemoryPlan]:
     """Every way of drawing that means something on this machine."""
     moved = machine.kind == "cuda"  # elsewhere what is offloaded stays in the same memory
     batches = [canvas.batch]
@@ -101,7 +103,7 @@ def _candidates(model: ModelSizes, machine: Machine, canvas: Canvas, levels: Seq
         )
 
 
-def _cost(plan: Plan, canvas: Canvas) -> float:
+def _cost(plan: MemoryPlan, canvas: Canvas) -> float:
     halvings = (canvas.batch // plan.batch).bit_length() - 1
     level = _LEVEL_COST.get(plan.level)
     if level is None:  # one that is taken only when it is asked for
@@ -130,7 +132,7 @@ class Row:
 
     level: str
     file: int
-    plan: Plan
+    plan: MemoryPlan
     error: float
     measured: bool
 

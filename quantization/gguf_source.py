@@ -6,6 +6,7 @@ believed: a header cannot ask for more memory or time than that.
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import torch
 from torch import Tensor
 
 from model.errors import ConfigError
-from quantization.levels import TYPES, BlockType
-from quantization.sources import read_into
+from quantization.levels import LEVELS, TYPES, BlockType
+from quantization.reading import read_into
 
 MOST_HEADER = 1 << 26  # bytes; with all tokens of a tokenizer it has a few million
 MOST_ENTRIES = 1 << 20  # of a list, fields, tensors; the largest tokenizers have a quarter of that
@@ -64,6 +65,15 @@ class GgufSource:
             self.shapes[name] = shape
             self.dtypes[name] = _FLOATS.get(kind.name, torch.float32)
             self._places[name] = (kind, start + offset)
+
+    @property
+    def level(self) -> str:
+        """The level that most of its weights are stored at; empty: they are stored whole."""
+        weights: dict[str, int] = {}
+        for name, (kind, _) in self._places.items():
+            weights[kind.name] = weights.get(kind.name, 0) + math.prod(self.shapes[name])
+        most = max(weights, key=weights.__getitem__, default="F32")
+        return next((level.name for level in LEVELS.values() if level.type.name == most), "")
 
     def _info(self, header: _Header) -> tuple[str, tuple[int, ...], BlockType, int]:
         name = header.string()

@@ -1,7 +1,7 @@
-"""What a way of drawing needs: from sizes to a `Plan` with the predicted peak of each phase.
+"""What a way of drawing needs: from sizes to a `MemoryPlan` with the predicted peak of each phase.
 
-In: a model's `ModelSizes`, a `Machine`, a `Canvas`, and the choices. Out: a `Plan`. Pure: nothing is loaded
-or measured here, and no torch is needed. Which plan is best is the affair of `advise`.
+In: a model's `ModelSizes`, a `Machine`, a `Canvas`, and the choices. Out: a `MemoryPlan`. Pure: nothing is
+loaded or measured here, and no torch is needed. Which plan is best is the affair of `advise`.
 
 The prediction has a phase for each thing that is done, for only one of them needs the device at a time:
 prompts are encoded, then the encoders are freed; the steps; decoding. A phase takes the weights that are on
@@ -55,7 +55,7 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MemoryPlan:
     """How to draw with a model on a machine.
 
     Attributes:
@@ -119,7 +119,7 @@ def predict(
     offload: str = "none",
     text: str = "device",
     tiling: bool = False,
-) -> Plan:
+) -> MemoryPlan:
     """What one way of drawing will need."""
     dtype = "float32" if machine.kind == "cpu" else model.dtype
     number = 4 if dtype == "float32" else 2
@@ -150,7 +150,7 @@ def predict(
     together = unified or stays or encoders + speaking + helpers + rest <= usable
     beside = rest if together else 0
     kept = encoders + helpers if stays else 0
-    plan = Plan(
+    plan = MemoryPlan(
         level=level,
         offload=offload,
         text=text,

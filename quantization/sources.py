@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from model.errors import ConfigError
+from quantization.reading import read_into
 
 # Bytes of a header: the largest known have less than one million, and JSON makes ten times as much of them.
 MOST_HEADER = 1 << 24
@@ -166,13 +167,3 @@ class SafetensorsSource:
         """Read a tensor into memory of its shape and type."""
         path, begin = self._places[name]
         read_into(path, begin, values)
-
-
-def read_into(path: Path, offset: int, values: Tensor) -> None:
-    """Fill a contiguous tensor from a file."""
-    memory: Any = values.view(-1).view(torch.uint8).numpy()
-    with path.open("rb") as file:
-        file.seek(offset)
-        found = cast(Any, file).readinto(memory)
-    if found != len(memory):
-        raise ConfigError(f"{path}: ends at {found} of {len(memory)} bytes of a tensor; download it again")

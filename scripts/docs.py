@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import get_args
 
 from model import cli
-from model.config import PRESETS
 from model.story.schema import Shot
+from model.variants import VARIANTS
 from scripts.starter import captions
 from scripts.starter.world import identity, palette
 from scripts.starter.world.backgrounds import BACKGROUNDS
@@ -45,8 +45,8 @@ def preset_table() -> str:
     """What each `--quality` stands for, by model."""
     rows = [
         (model, f"`{quality}`", preset.steps, f"{preset.guidance:g}", preset.refine_steps)
-        for model, qualities in PRESETS.items()
-        for quality, preset in qualities.items()
+        for model, row in VARIANTS.items()
+        for quality, preset in row.presets.items()
     ]
     return _table(("model", "quality", "steps", "guidance", "refine steps"), rows)
 

@@ -12,7 +12,7 @@ import model
 from model.config import Settings
 from model.errors import ConfigError, WeightsMissing
 from model.render.request import PanelRequest, Sampling
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from tests.render.flux_checkpoints import REPOSITORIES, in_cache
 
 

@@ -19,7 +19,6 @@ from PIL import Image
 
 from model import cli
 from model.commands import export, quantize
-from model.config import resolve
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Candidate, Look
 from model.memory.characters.sightings import NewSighting, Sightings
@@ -31,7 +30,7 @@ from model.page.layout.templates import PAGE_SIZES_MM, template_names
 from model.page.values import LINE_KINDS
 from model.render.weights import Checkpoint, open_checkpoint
 from model.run.keep import book_of
-from model.run.plan import plan_for
+from model.run.plan import read_plan
 from model.story.schema import Character, Dialogue, PageFormat, Presence, Story, StoryPage, StoryPanel
 from quantization.levels import LEVELS
 from scripts import docs
@@ -260,7 +259,7 @@ def test_stories_load_and_plan_with_words_that_the_starter_knows(
 ) -> None:
     path = tmp_path / "my_story.json"
     path.write_text(text, encoding="utf-8")
-    plan = plan_for(path, resolve(), starter)
+    plan = read_plan(path, seed=0, shapes=starter.shapes)
     assert plan.notes == ()
     assert plan.slug == "snow-day"
     for panel in plan.panels:

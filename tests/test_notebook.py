@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from download.catalog import named
 from model import cli
 from model.commands import doctor, download, vibe
-from model.config import PRESETS
+from model.variants import MODEL_NAMES, VARIANTS
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "AutoStudio_Colab.ipynb"
@@ -61,7 +61,7 @@ def test_every_model_that_can_be_chosen_is_one() -> None:
     levels = re.findall(r'"(\w+)"', re.findall(r"LEVEL = .*@param (\[.*\])", CODE)[0])
     assert models[0] == "starter"
     for model in models:
-        assert model in PRESETS
+        assert model in {*VARIANTS, *MODEL_NAMES}
         for level in levels if model != "starter" else ():
             for source in named(model).at(level):
                 assert not source.gated or source.page in SOURCES["choose-text"], (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ConfigError
+from model.program import as_typed
 
 if TYPE_CHECKING:
     from model.memory.store.library import Library
@@ -78,7 +79,7 @@ def parsers(
     command: str, about: str, actions: Mapping[str, str], shared: argparse.ArgumentParser
 ) -> tuple[argparse.ArgumentParser, Parsers]:
     """The parser of `run.py COMMAND`, and one for each of its actions, told of by its text."""
-    top = argparse.ArgumentParser(prog=f"run.py {command}", description=about, allow_abbrev=False)
+    top = argparse.ArgumentParser(prog=as_typed(f"run.py {command}"), description=about, allow_abbrev=False)
     made = top.add_subparsers(dest="action", required=True, metavar="ACTION")
     return top, {
         name: made.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)

@@ -89,17 +89,14 @@ def _write(one: Character, library: Library, out: Path) -> list[str]:
 def _add(flags: argparse.Namespace, library: Library) -> Answer:
     from model.memory.characters.database import Characters
     from model.memory.characters.looks import Look
-    from model.run.models import Resident
     from model.run.portrait import read_portrait
-    from model.run.progress import Reporter
-    from model.run.settle import settle
+    from model.studio import Studio
+    from model.terminal import Terminal
 
-    settings = settle(
-        model=flags.model, detector=flags.detector, segmenter=flags.segmenter, library=flags.library
-    )
     characters = Characters(library)
-    with Reporter() as reporter:
-        models = Resident(settings, library, reporter)
+    said = {name: getattr(flags, name) for name in ("model", "detector", "segmenter", "library")}
+    with Terminal() as terminal, Studio.open(events=terminal, **said) as studio:
+        models = studio.models
         made = [read_portrait(path, None if flags.whole else models) for path in flags.pictures]
     pictures = [library.store(data) for data, _ in made]
     known = matching(flags, characters)
@@ -228,16 +225,17 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _nearest(flags: argparse.Namespace, library: Library) -> Sequence[tuple[Seen, float | None]]:
-    from model.run.models import Resident
     from model.run.portrait import read_portrait
-    from model.run.progress import Reporter
-    from model.run.settle import settle
     from model.run.sightings import nearest_sightings
+    from model.studio import Studio
+    from model.terminal import Terminal
 
     data, _ = read_portrait(flags.like, None)
-    with Reporter() as reporter:
-        models = Resident(settle(model=flags.model, library=flags.library), library, reporter)
-        return nearest_sightings(data, flags.k, models=models, library=library)
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, model=flags.model, library=flags.library) as studio,
+    ):
+        return nearest_sightings(data, flags.k, models=studio.models, library=library)
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace, Library], Answer]] = {

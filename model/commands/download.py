@@ -19,6 +19,7 @@ from download.cache import default_cache
 from download.catalog import CATALOG, Set, Source, named
 from download.verify import Standing, by_every_byte, standing_of, state_of
 from model.errors import ConfigError, IntegrityError, WeightsMissing
+from model.program import as_typed
 
 if TYPE_CHECKING:
     from download.fetch import Fetched
@@ -29,7 +30,7 @@ GB = 1e9
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py download`."""
     top = argparse.ArgumentParser(
-        prog="run.py download",
+        prog=as_typed("run.py download"),
         description="Fetch weights from the hub into its cache (HF_HOME), and check them. What is whole is "
         "not fetched again; what was interrupted goes on by the same command.",
         epilog="names:\n" + "\n".join(f"  {one.name:15} {one.purpose}" for one in CATALOG.values()),

@@ -12,13 +12,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from model.program import as_typed
+
 FORMATS = ("png", "pdf", "cbz", "html", "epub", "webtoon", "layers")
 
 
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py export`."""
     top = argparse.ArgumentParser(
-        prog="run.py export",
+        prog=as_typed("run.py export"),
         description="Set a finished book again, as its story is lettered now, in one form or several. "
         "No panel is drawn.",
         allow_abbrev=False,

@@ -75,15 +75,15 @@ def _pin(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _gc(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.config import resolve
+    from model.flags import checked
     from model.memory.panels.eviction import CacheLimits, evict
     from model.run.keep import liked_pictures
     from model.run.vibe import get_vibe_memory
 
-    settings = resolve(cache_entries=flags.cache_entries, cache_gb=flags.cache_gb)
+    said = checked({"cache_entries": flags.cache_entries, "cache_gb": flags.cache_gb})
     if not flags.idle >= 0:
         raise ConfigError(f"--idle: {flags.idle} is out of range; use 0 or more seconds")
-    limits = CacheLimits(entries=settings.cache_entries, bytes=int(settings.cache_gb * 1e9), idle=flags.idle)
+    limits = CacheLimits(entries=said["cache_entries"], bytes=int(said["cache_gb"] * 1e9), idle=flags.idle)
     done = evict(library, limits, liked=liked_pictures(get_vibe_memory()))
     return Answer(facts=asdict(replace(done, keys=())) | {"keys": list(done.keys)}, lines=[str(done)])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.commands.answers import parsers, shared_flags
 from model.errors import ConfigError
+from model.files import BlobId
 
 if TYPE_CHECKING:
     from model.memory.panels.cache import Embedding, PanelRecord
@@ -122,7 +123,7 @@ def line_of(row: dict[str, Any]) -> str:
     return f"{row['key'][:SHOWN]}  {row['last_used'][:16]}  {mark:8}  {row['prompt'][:_PROMPT]}".rstrip()
 
 
-def size_of(library: Library, blob: str) -> int:
+def size_of(library: Library, blob: BlobId) -> int:
     """Bytes of a picture; 0 when it is gone."""
     path = library.blob_path(blob)
     return path.stat().st_size if path.is_file() else 0

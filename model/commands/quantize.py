@@ -15,13 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model.errors import ConfigError
+from model.program import as_typed
 from quantization.levels import LEVELS, Level, level_of
 
 
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py quantize`."""
     top = argparse.ArgumentParser(
-        prog="run.py quantize",
+        prog=as_typed("run.py quantize"),
         description="Make a GGUF file of a Flux transformer or a T5 encoder, without a compiler. What was "
         "interrupted goes on by the same command.",
         allow_abbrev=False,

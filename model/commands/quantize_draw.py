@@ -35,7 +35,7 @@ class Drawer:
         from model.config import FIRST_STORY
         from model.render.devices import compute_dtype, pick_device
         from model.render.flux.renderer import FluxRenderer
-        from model.run.plan import plan_for
+        from model.run.plan import read_plan
         from model.run.settle import checkpoint_of, settle
 
         settings = settle(model=str(source), quality="fast", device=device)
@@ -47,11 +47,11 @@ class Drawer:
         # (A folder holds what its own config describes, a GGUF in it too.)
         self.transformer = part if part.is_file() else _weights_in(part)
         kind = pick_device(device)
-        self.dtype = compute_dtype(kind, self.checkpoint.variant.name)
+        self.dtype = compute_dtype(kind, self.checkpoint.variant)
         self.renderer = FluxRenderer(
             self.checkpoint, load_reference=_no_reference, device=kind, dtype=self.dtype
         )
-        plan = plan_for(story or FIRST_STORY, settings, self.checkpoint)
+        plan = read_plan(story or FIRST_STORY, seed=settings.seed, shapes=self.checkpoint.shapes)
         self.requests = [
             _request(panel, self.checkpoint, settings.guidance) for panel in list(plan.panels)[:panels]
         ]

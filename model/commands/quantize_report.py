@@ -97,9 +97,9 @@ def report(
 
 def _below(file: Path, levels: Sequence[Level], say: Callable[[str], None]) -> Sequence[Level]:
     """The levels with no more bits than the source: more of them would hold the same numbers."""
-    from model.run.fit import named_level
+    from model.run.fit import weights_file
 
-    own = named_level(file) if file.suffix == ".gguf" else None
+    own = weights_file(file).level if file.suffix == ".gguf" else None
     if own is None:
         return levels
     most = LEVELS[own].type.bits

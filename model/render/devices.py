@@ -8,6 +8,7 @@ from collections.abc import Generator
 import torch
 
 from model.errors import ConfigError, OutOfMemory
+from model.variants import Variant
 
 
 def pick_device(asked: str) -> str:
@@ -25,14 +26,9 @@ def pick_device(asked: str) -> str:
     return asked
 
 
-def compute_dtype(device: str, variant: str) -> torch.dtype:
-    """What a variant is computed in: float32 on a CPU and for the starter, else what the device is quick in.
-
-    Flux overflows in float16; Stable Diffusion was published in it.
-    """
-    if device == "cpu" or variant == "starter":
-        return torch.float32
-    return torch.float16 if variant.startswith("sd") else torch.bfloat16
+def compute_dtype(device: str, variant: Variant) -> torch.dtype:
+    """What a variant is computed in: float32 on a CPU, else what its row says."""
+    return torch.float32 if device == "cpu" else getattr(torch, variant.dtype)
 
 
 def memory_of(kind: str) -> tuple[int, int, bool]:

@@ -25,8 +25,12 @@ from model.render.gguf.layers import keep_packed
 from model.render.request import PanelRequest
 
 if TYPE_CHECKING:
-    from quantization.plans import Plan
+    from quantization.plans import MemoryPlan
 
+# After a denoising step: (steps done, steps).
+OnStep = Callable[[int, int], None]
+# In the middle of the steps: (steps done, steps, how the batch's pictures look).
+OnPreview = Callable[[int, int, Sequence[Image.Image]], None]
 FALLS = 2  # plans given up in one run, at most
 TEXT, HELPERS, DENOISER, VAE = "text", "helpers", "denoiser", "vae"
 
@@ -62,7 +66,7 @@ class Networks:
 class Turns:
     """Which networks are on the device. `enter` is called before a network works."""
 
-    def __init__(self, plan: Plan, networks: Networks, device: str) -> None:
+    def __init__(self, plan: MemoryPlan, networks: Networks, device: str) -> None:
         self.plan, self.networks, self.device = plan, networks, device
         self.here: set[str] = set()
         self._dropped: list[tuple[nn.Parameter, ...]] = []
@@ -142,7 +146,7 @@ class _Visit(ModelHook):
         return args, kwargs
 
 
-def keep_to(plan: Plan, networks: Networks, device: str) -> Turns:
+def keep_to(plan: MemoryPlan, networks: Networks, device: str) -> Turns:
     """Let networks that are in main memory draw on `device` as the plan says.
 
     A denoiser that diffusers loaded from a GGUF file keeps its packed weights, as many layers unpacked as
@@ -164,7 +168,7 @@ def keep_to(plan: Plan, networks: Networks, device: str) -> Turns:
     return turns
 
 
-def _stream(plan: Plan, networks: Networks, device: str) -> None:
+def _stream(plan: MemoryPlan, networks: Networks, device: str) -> None:
     """Let the parts of networks come and go."""
     if plan.offload not in ("group", "sequential"):
         return
@@ -198,14 +202,19 @@ def _in_groups(network: nn.Module, device: str, *, blocks: bool, streams: bool) 
 class Draws(Protocol):
     """A renderer of any family."""
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """Panels that will be asked for."""
         ...
 
     def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[PanelRequest],
+        *,
+        on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
+        preview_every: int = 0,
     ) -> tuple[Image.Image, ...]:
-        """One picture a request."""
+        """One picture a request; the requests have one size and one sampling."""
         ...
 
 
@@ -215,19 +224,19 @@ class PlannedRenderer:
     Args:
         plans: the best first, each further one smaller.
         make: loads a renderer that keeps to a plan.
-        say: told of every plan taken.
+        say: gets a line for every smaller plan.
     """
 
     def __init__(
-        self, plans: Sequence[Plan], make: Callable[[Plan], Draws], say: Callable[[str], None]
+        self, plans: Sequence[MemoryPlan], make: Callable[[MemoryPlan], Draws], say: Callable[[str], None]
     ) -> None:
         self._left, self._make, self._say = list(plans), make, say
-        self.given_up: list[tuple[Plan, str]] = []
+        self.given_up: list[tuple[MemoryPlan, str]] = []
         self._inner: Any = None
-        self._foreseen: list[PanelRequest] = []
+        self._prefetched: list[PanelRequest] = []
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> MemoryPlan:
         """The one in force."""
         return self._left[0]
 
@@ -246,18 +255,18 @@ class PlannedRenderer:
             why = ""
             try:
                 self._inner = self._make(self.plan)
-                self._inner.foresee(self._foreseen)
+                self._inner.prefetch(self._prefetched)
             except OutOfMemory as error:
                 why = self._hopeless(error)
             if why:
                 self._fall(why)
         return self._inner
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """Panels that will be asked for, by this plan or a smaller one; loads nothing."""
-        self._foreseen += requests
+        self._prefetched += requests
         if self._inner is not None:
-            self._inner.foresee(requests)
+            self._inner.prefetch(requests)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -269,9 +278,16 @@ class PlannedRenderer:
         }
 
     def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[PanelRequest],
+        *,
+        on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
+        preview_every: int = 0,
     ) -> tuple[Image.Image, ...]:
         """Draw one batch, in parts where the plan says so.
+
+        Previews are left out where networks take turns on the device: each would cost two moves.
 
         Raises:
             OutOfMemory: also the smaller plans had too little.
@@ -279,7 +295,7 @@ class PlannedRenderer:
         while True:
             inner = self.load()
             try:
-                return self._in_parts(inner, requests, on_step)
+                return self._in_parts(inner, requests, on_step, on_preview, preview_every)
             except OutOfMemory as error:
                 why = self._hopeless(error)
             # (Outside the handler: what the error's frames hold would not be freed before.)
@@ -293,18 +309,25 @@ class PlannedRenderer:
         return str(error)
 
     def _in_parts(
-        self, inner: Draws, requests: Sequence[PanelRequest], on_step: Callable[[int, int], None] | None
+        self,
+        inner: Draws,
+        requests: Sequence[PanelRequest],
+        on_step: OnStep | None,
+        on_preview: OnPreview | None,
+        preview_every: int,
     ) -> tuple[Image.Image, ...]:
         most = max(1, self.plan.batch)
+        if len(requests) > most or self.plan.offload != "none":
+            on_preview = None
         parts = [requests[start : start + most] for start in range(0, len(requests), most)]
         pictures: list[Image.Image] = []
         for number, part in enumerate(parts):
 
-            def told(step: int, steps: int, done: int = number) -> None:
+            def count(step: int, steps: int, done: int = number) -> None:
                 if on_step:
                     on_step(done * steps + step, steps * len(parts))
 
-            pictures += inner.draw(part, on_step=told)
+            pictures += inner.draw(part, on_step=count, on_preview=on_preview, preview_every=preview_every)
         return tuple(pictures)
 
     def _fall(self, why: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import IntegrityError, WeightsMissing
-from model.render.variants import Part
+from model.variants import Part
 
 # What a folder's weights may be called, the likelier name first; `.fp16` files are halves of the same.
 _STEMS = ("diffusion_pytorch_model", "model")

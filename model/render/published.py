@@ -25,8 +25,8 @@ from model.render.places import (
     snapshot,
     weight_files,
 )
-from model.render.variants import VARIANTS, Part, Variant
 from model.render.weights import Checkpoint, fingerprint_of
+from model.variants import VARIANTS, Part, Variant
 
 # Width to height of the panels that a checkpoint without a list of its own is asked for.
 _ASPECTS = ((1, 1), (9, 7), (7, 9), (5, 3), (3, 5), (2, 1), (1, 2))

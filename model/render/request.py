@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from model.files import NO_BLOB, BlobId
 from model.geometry import Box
 
 # Raise this when a change of the code changes the pixels of an unchanged request.
@@ -23,12 +24,12 @@ class Region:
     Attributes:
         box: where it stands, fractions of the panel; a later region lies over an earlier one.
         prompt: what it looks like and does; empty = no prompt of its own.
-        reference: sha256 of the reference picture's bytes, or empty.
+        reference: the reference picture, or empty.
     """
 
     box: Box
     prompt: str
-    reference: str = ""
+    reference: BlobId = NO_BLOB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +60,11 @@ class Style:
     """A panel whose palette this one leans towards, outside its characters' boxes.
 
     Attributes:
-        picture: sha256 of the other panel's bytes.
+        picture: the other panel's.
         weight: 0 = not at all, 1 = as far as it goes.
     """
 
-    picture: str
+    picture: BlobId
     weight: float = 0.5
 
 

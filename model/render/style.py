@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.files import BlobId
 from model.render.request import Style
 
 # Noise level from which on a picture's colours are settled and only its lines are being drawn.
@@ -49,7 +50,7 @@ class Palettes:
     """
 
     def __init__(
-        self, load: Callable[[str], bytes], encode: Callable[[Image.Image], Tensor], cell: int
+        self, load: Callable[[BlobId], bytes], encode: Callable[[Image.Image], Tensor], cell: int
     ) -> None:
         self._load, self._encode, self._cell = load, encode, cell
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
@@ -72,7 +73,7 @@ class Palettes:
             weight=(weights.to(owned.device)[:, None] * ~owned)[..., None],
         )
 
-    def _of(self, picture: str) -> tuple[Tensor, Tensor]:
+    def _of(self, picture: BlobId) -> tuple[Tensor, Tensor]:
         if picture not in self._known:
             with Image.open(io.BytesIO(self._load(picture))) as opened:
                 mean, spread = statistics(self._encode(_on_cells(opened.convert("RGB"), self._cell)))

@@ -1,9 +1,10 @@
 """What text encoders said of prompts, kept until it is needed; a miss reads ahead.
 
 Encoders are large and give way to the network that draws, so they should come once: when a prompt is asked
-for that nobody has read, everything that is foreseen is read with it. In: prompts, a callable that reads one.
-Out: its states, in main memory, up to a limit; beyond it what was used goes first, and what is foreseen waits
-for the next miss. Knows nothing of encoders, panels or devices.
+for that nobody has read, everything that is prefetched is read with it. In: prompts, a callable that reads
+one.
+Out: its states, in main memory, up to a limit; beyond it what was used goes first, and what is prefetched
+waits for the next miss. Knows nothing of encoders, panels or devices.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ States = TypeVar("States")
 MOST = 1 << 30
 
 
-class Readings(Generic[Prompt, States]):
+class TextCache(Generic[Prompt, States]):
     """Prompts that were read, and those that will be asked for.
 
     Args:
@@ -37,12 +38,12 @@ class Readings(Generic[Prompt, States]):
         self._coming: dict[Prompt, None] = {}
         self.bytes = 0
 
-    def foresee(self, prompts: Iterable[Prompt]) -> None:
+    def prefetch(self, prompts: Iterable[Prompt]) -> None:
         """These will be asked for, in this order. Nothing is read yet."""
         self._coming |= dict.fromkeys(prompt for prompt in prompts if prompt not in self._kept)
 
     def of(self, prompt: Prompt) -> States:
-        """The states of a prompt; unless they are kept, it is read, and what is foreseen with it."""
+        """The states of a prompt; unless they are kept, it is read, and what is prefetched with it."""
         if prompt not in self._kept:
             self._keep(prompt)
             while self._coming and self.bytes < self._most:

@@ -28,7 +28,7 @@ from spandrel import (
     canonicalize_state_dict,
 )
 
-from model.config import LONGEST
+from model.config import DEFAULTS
 from model.errors import IntegrityError, WeightsMissing
 from model.render.devices import memory_errors
 from model.render.tiles import Tile, tiles
@@ -59,7 +59,7 @@ class Upscaler:
         self._local = model.tiling is ModelTiling.SUPPORTED
 
     def enlarge(
-        self, pictures: Sequence[Image.Image], longest: int = LONGEST, *, side: int = SIDE
+        self, pictures: Sequence[Image.Image], longest: int = DEFAULTS["longest"], *, side: int = SIDE
     ) -> list[Image.Image]:
         """Make the longest side of each picture `longest` pixels or more.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from model.config import Adapter
 from model.errors import IntegrityError, WeightsMissing
 from model.files import sha256_of
-from model.render.variants import VARIANTS, Variant
+from model.variants import VARIANTS, Variant
 
 # Folders whose files decide what is drawn; the others look at it or enlarge it.
 DRAWING = (
@@ -82,7 +82,7 @@ class Checkpoint:
         """Where a component is: a folder, or a file. `name`: as in diffusers' layout, or ip_adapter."""
         return self.parts.get(name, self.folder / name)
 
-    def spoken(self, prompt: str) -> str:
+    def normalised(self, prompt: str) -> str:
         """The prompt as this checkpoint's text encoders take it: for a closed vocabulary lower case, without
         punctuation, and without the words it does not know."""
         if self.words is None:

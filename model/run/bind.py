@@ -1,33 +1,27 @@
-"""From drawn panels to a book on disk: panel files, pages, archives, the reader, and `run.json`.
+"""From drawn panels to a book on disk: panel files, pages, archives and the reader.
 
 In: the plan, the pictures by panel. Out: files that appear whole, and stay untouched when nothing changed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from model import __version__
-from model.config import Settings
-from model.files import storage_errors, write_bytes
+from model.files import BlobId, storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.store.library import Library
 from model.page.export.book import export_book
-from model.page.values import Book, Line, PageArt, PanelArt
-from model.render.weights import Checkpoint
-from model.run.accept import Candidate, Outcome
-from model.run.rehearse import Reference
+from model.page.values import Book as PageBook
+from model.page.values import Line, PageArt, PanelArt
+from model.run.accept import Outcome
 from model.story.plan import Panel, Plan
 
 
 def bind(
     plan: Plan,
     panels: Mapping[str, Outcome],
-    large: Mapping[str, str],
+    large: Mapping[BlobId, BlobId],
     out: Path,
     library: Library,
     dpi: int,
@@ -36,40 +30,40 @@ def bind(
 
     Args:
         panels: panel id → what was drawn.
-        large: drawn picture → its enlargement, both by sha256; a picture without one is used as it is.
+        large: drawn picture → its enlargement; a picture without one is used as it is.
     """
     pictures: dict[str, Path] = {}
     for panel in plan.panels:
         blob = panels[panel.id].best.drawn.blob
         if blob:
             pictures[panel.id] = out / "panels" / f"{panel.id}.png"
-            put(pictures[panel.id], library.load(large.get(blob, blob)))
+            write_bytes(pictures[panel.id], library.load(large.get(blob, blob)), keep_same=True)
     _remove_others(out / "panels", {path.name for path in pictures.values()})
-    book = lettered(plan, pictures, _seen(plan, panels))
+    book = lettered(plan, pictures, _places(plan, panels))
     return export_book(book, out, dpi).notes
 
 
-def _seen(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:
+def _places(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:
     """Panel id → where its characters were found, or asked for where nobody was found."""
-    seen: dict[str, tuple[Box, ...]] = {}
+    places: dict[str, tuple[Box, ...]] = {}
     for panel in plan.panels:
         measured = panels[panel.id].best.drawn.measured
         if measured is not None:
-            seen[panel.id] = tuple(
+            places[panel.id] = tuple(
                 sighting.box or figure.box
                 for figure, sighting in zip(panel.figures, measured.sightings, strict=True)
             )
-    return seen
+    return places
 
 
-def lettered(plan: Plan, pictures: Mapping[str, Path], seen: Mapping[str, tuple[Box, ...]]) -> Book:
+def lettered(plan: Plan, pictures: Mapping[str, Path], places: Mapping[str, tuple[Box, ...]]) -> PageBook:
     """The plan as the page room knows it; a panel without a picture is marked on its page.
 
     Args:
         pictures: panel id → its picture.
-        seen: panel id → where its characters are; those of other panels are where they were asked for.
+        places: panel id → where its characters are; those of other panels are where they were asked for.
     """
-    return Book(
+    return PageBook(
         title=plan.title,
         language=plan.language,
         reading_direction=plan.reading_direction,
@@ -83,7 +77,7 @@ def lettered(plan: Plan, pictures: Mapping[str, Path], seen: Mapping[str, tuple[
                 template=page.template,
                 frames=page.frames,
                 panels=tuple(
-                    _panel_art(panel, pictures.get(panel.id), seen.get(panel.id)) for panel in page.panels
+                    _panel_art(panel, pictures.get(panel.id), places.get(panel.id)) for panel in page.panels
                 ),
             )
             for page in plan.pages
@@ -91,8 +85,8 @@ def lettered(plan: Plan, pictures: Mapping[str, Path], seen: Mapping[str, tuple[
     )
 
 
-def _panel_art(panel: Panel, picture: Path | None, seen: tuple[Box, ...] | None) -> PanelArt:
-    places = seen or tuple(figure.box for figure in panel.figures)
+def _panel_art(panel: Panel, picture: Path | None, found: tuple[Box, ...] | None) -> PanelArt:
+    places = found or tuple(figure.box for figure in panel.figures)
     boxes = {figure.character: box for figure, box in zip(panel.figures, places, strict=True)}
     return PanelArt(
         id=panel.id,
@@ -117,121 +111,9 @@ def _alt(panel: Panel) -> str:
     return ": ".join(part for part in (panel.scene, who) if part)
 
 
-def put(path: Path, data: bytes) -> None:
-    """Write `data` unless the file already holds it."""
-    with storage_errors(path):
-        if path.is_file() and path.read_bytes() == data:
-            return
-    write_bytes(path, data)
-
-
 def _remove_others(folder: Path, names: set[str]) -> None:
     """Remove panel files that an earlier version of the story left."""
     with storage_errors(folder):
         for path in folder.glob("p[0-9][0-9][0-9]_[0-9][0-9].png"):
             if path.name not in names:
                 path.unlink()
-
-
-def record(
-    plan: Plan,
-    settings: Settings,
-    checkpoint: Checkpoint,
-    upscaler: str,
-    cast: Mapping[str, Reference],
-    panels: Mapping[str, Outcome],
-    seconds: Mapping[str, float],
-    notes: tuple[str, ...],
-) -> dict[str, Any]:
-    """`run.json`: how this book was made."""
-    return {
-        "autostudio": __version__,
-        "title": plan.title,
-        "config": {**asdict(settings), "out": str(settings.out or ""), "library": str(settings.library)},
-        "weights": {
-            "name": checkpoint.name,
-            "fingerprint": checkpoint.fingerprint,
-            "files": checkpoint.files,
-            "upscaler": upscaler,
-        },
-        "cast": {key: asdict(reference) for key, reference in cast.items()},
-        "panels": [_panel_facts(panel, panels[panel.id]) for panel in plan.panels],
-        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
-        "notes": list(notes),
-    }
-
-
-def _panel_facts(panel: Panel, outcome: Outcome) -> dict[str, Any]:
-    best = outcome.best
-    return {
-        "id": panel.id,
-        "page": panel.page,
-        "key": best.request.key,
-        "seed": best.request.seed,
-        "attempts": len(outcome.candidates),
-        "cached": best.drawn.cached,
-        "seconds": best.drawn.seconds,
-        "failure": best.drawn.failure,
-        **_judged(panel, best),
-        "candidates": [
-            {
-                "key": one.request.key,
-                "seed": one.request.seed,
-                "picture": one.drawn.blob,
-                **_judged(panel, one),
-            }
-            for one in outcome.candidates
-        ],
-        "request": asdict(best.request),
-        "boxes": {figure.character: figure.box.as_tuple() for figure in panel.figures},
-    }
-
-
-def _judged(panel: Panel, candidate: Candidate) -> dict[str, Any]:
-    """What the judge saw in a candidate and said of it."""
-    verdict, measured = candidate.verdict, candidate.drawn.measured
-    if verdict is None or measured is None:
-        return {"accepted": False, "reasons": [candidate.drawn.failure], "scores": {}, "found": None}
-    scores = {
-        "count": verdict.count,
-        "layout": verdict.layout,
-        "identity": verdict.identity,
-        "vibe": verdict.vibe,
-    }
-    return {
-        "accepted": verdict.accepted,
-        "reasons": list(verdict.reasons),
-        "scores": {
-            name: round(value, 4)
-            for name, value in {**scores, "total": verdict.total}.items()
-            if value is not None
-        },
-        "found": measured.found,
-        "sightings": {
-            figure.character: {**asdict(sighting), "box": sighting.box.as_tuple() if sighting.box else None}
-            for figure, sighting in zip(panel.figures, measured.sightings, strict=True)
-        },
-    }
-
-
-def write_record(path: Path, facts: dict[str, Any], *, changed: bool) -> None:
-    """Write run.json. When no panel was drawn and the file already tells of these panels, it stays as it is:
-    it says how the pictures were made, not when they were last looked at."""
-    if not changed and _same_panels(path, facts):
-        return
-    put(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def _same_panels(path: Path, facts: dict[str, Any]) -> bool:
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        return (
-            [(panel["id"], panel["key"]) for panel in before["panels"]]
-            == [(panel["id"], panel["key"]) for panel in facts["panels"]]
-            and before["notes"] == facts["notes"]
-            and before["title"] == facts["title"]
-            and before["weights"] == json.loads(json.dumps(facts["weights"]))
-            and all(before[name] == facts[name] for name in ("story", "shapes", "planned"))
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from model.errors import IntegrityError, StoryError
+from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Candidate, Character, Look
 from model.memory.store.library import Library
@@ -32,7 +33,7 @@ class Kept:
     """
 
     character: int
-    picture: str
+    picture: BlobId
     source: str
     note: str = ""
 
@@ -96,8 +97,8 @@ def keep_rehearsal(
     checkpoint: Checkpoint,
     library: Library,
     *,
-    picture: str,
-    candidates: Sequence[str],
+    picture: BlobId,
+    candidates: Sequence[BlobId],
     similarities: Sequence[float],
 ) -> int:
     """Keep what was chosen for a member, and from what; returns the character's number."""
@@ -128,7 +129,7 @@ def _difference(character: Character, look: Look) -> str:
     return f"cast: {name} keeps the look of {character.story}"
 
 
-def _picture(member: CastMember, number: int, library: Library) -> str:
+def _picture(member: CastMember, number: int, library: Library) -> BlobId:
     """One of the story's own pictures, as it is, in the library."""
     path = member.references[number]
     try:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from model.config import Settings
 from model.errors import PanelFailed
+from model.events import Counter, Failure, PictureDrawn, Preview
+from model.files import NO_BLOB, BlobId
 from model.memory.panels.cache import Embedding, NewPanel, PanelCache, PanelRecord
-from model.memory.store.library import Library
-from model.render.png import panel_png
+from model.render.png import encode, panel_png
 from model.render.request import PanelRequest
 from model.run.batches import attempt, batches
-from model.run.measure import eyes, measure_all, noted, recalled
-from model.run.models import Resident
-from model.run.progress import Bar, Reporter
+from model.run.context import Context
+from model.run.measure import from_record, measure_all, measurer_of, to_record
+from model.run.models import Models
 from model.vision.judge import Measured
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ class Drawn:
     """One request's outcome.
 
     Attributes:
-        blob: sha256 of the PNG in the library; empty when the panel failed.
+        blob: the PNG in the library; empty when the panel failed.
         cached: it was there before.
         seconds: what drawing it took, when it was drawn; its share of its batch.
         measured: who was found in it; None when the panel failed.
-        embedding: of the whole picture in the space of `Resident.space`: (D,) float32, of length 1 up to the
+        embedding: of the whole picture in the space of `Models.space`: (D,) float32, of length 1 up to the
             rounding of float16, in which it is kept; None when the panel failed.
         failure: why there is no picture; empty when there is one.
     """
 
     key: str
-    blob: str = ""
+    blob: BlobId = NO_BLOB
     cached: bool = False
     seconds: float = 0.0
     measured: Measured | None = None
@@ -55,100 +55,91 @@ class Drawn:
 
 
 def draw_all(
-    requests: Sequence[PanelRequest],
-    *,
-    name: str,
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
+    requests: Sequence[PanelRequest], context: Context, *, stage: str, names: Mapping[str, str]
 ) -> Mapping[str, Drawn]:
     """Every distinct request's picture, measured, by key.
 
     Args:
-        name: of the progress bar.
+        stage: of the events that say how far it is.
+        names: key → what events call the picture: a panel id, or `cast/<character>`.
     Raises:
+        Stopped: somebody asked for it; finished batches are kept.
         AutoStudioError: no panel can be drawn (weights, memory) or kept (disk).
     """
-    cache = PanelCache(library)
+    cache, events = PanelCache(context.library), context.events
     distinct = list({request.key: request for request in requests}.values())
     done: dict[str, Drawn] = {}
-    with reporter.timed("cache"):
+    with events.stage("cache"):
         records = {request.key: cache.get(request.key) for request in distinct}
-    unseen: list[tuple[PanelRequest, PanelRecord]] = []
+    unmeasured: list[tuple[PanelRequest, PanelRecord]] = []
     for request in distinct:
         record = records[request.key]
         if record is not None:
-            done[request.key] = _kept(request, record, models, cached=True)
+            done[request.key] = _kept(request, record, context.models, cached=True)
             if done[request.key].measured is None or done[request.key].embedding is None:
-                unseen.append((request, record))
-    done |= _look_again(unseen, settings=settings, models=models, library=library, reporter=reporter)
-    work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=settings.batch)
+                unmeasured.append((request, record))
+    done |= _measure_kept(unmeasured, context)
+    for key, drawn in done.items():
+        events.emit(_event(drawn, names.get(key, key)))
+    work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=context.settings.batch)
     missing = [[request for request in batch if request.key not in done] for batch in work]
-    models.foresee(request for batch in missing for request in batch)
-    with reporter.bar(name, sum(map(len, missing))) as bar:
+    context.models.prefetch(request for batch in missing for request in batch)
+    with events.counted(stage, sum(map(len, missing))) as counter:
         for batch in filter(None, missing):
-            done |= _draw_batch(batch, models=models, library=library, reporter=reporter, bar=bar)
+            done |= _draw_batch(batch, context, counter, names)
     return done
 
 
-def _look_again(
-    kept: Sequence[tuple[PanelRequest, PanelRecord]],
-    *,
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
-) -> dict[str, Drawn]:
-    """Measure or embed pictures that were kept when other eyes, or none, looked at them."""
+def _measure_kept(kept: Sequence[tuple[PanelRequest, PanelRecord]], context: Context) -> dict[str, Drawn]:
+    """Measure or embed pictures that were kept when another measurer, or none, looked at them."""
     done: dict[str, Drawn] = {}
-    with reporter.timed("judge"):
-        for start in range(0, len(kept), settings.batch):
-            part = kept[start : start + settings.batch]
+    if not kept:
+        return done
+    library, batch = context.library, context.settings.batch
+    with context.events.stage("judge"):
+        for start in range(0, len(kept), batch):
+            part = kept[start : start + batch]
             pictures = {
                 record.key: Image.open(io.BytesIO(library.load(record.blob))).convert("RGB")
                 for _, record in part
             }
-            _measure_again(part, pictures, models=models, library=library)
-            _embed_again([record for _, record in part], pictures, models=models, library=library)
+            _measure_again(part, pictures, context)
+            _embed_again([record for _, record in part], pictures, context)
             for request, before in part:
                 record = PanelCache(library).get(before.key)
                 if record is not None:
-                    done[record.key] = _kept(request, record, models, cached=True)
+                    done[record.key] = _kept(request, record, context.models, cached=True)
     return done
 
 
 def _measure_again(
     kept: Sequence[tuple[PanelRequest, PanelRecord]],
     pictures: Mapping[str, Image.Image],
-    *,
-    models: Resident,
-    library: Library,
+    context: Context,
 ) -> None:
-    unseen = [
+    models, library = context.models, context.library
+    unmeasured = [
         (request, record)
         for request, record in kept
-        if recalled(record.params, eyes(models, request)) is None
+        if from_record(record.params, measurer_of(models, request)) is None
     ]
-    if unseen:
+    if unmeasured:
         found = measure_all(
-            [request for request, _ in unseen], [pictures[r.key] for _, r in unseen], models, library
+            [request for request, _ in unmeasured], [pictures[r.key] for _, r in unmeasured], models, library
         )
-        for (request, record), measured in zip(unseen, found, strict=True):
-            PanelCache(library).note(record.key, {"measured": noted(measured, eyes(models, request))})
+        for (request, record), measured in zip(unmeasured, found, strict=True):
+            facts = {"measured": to_record(measured, measurer_of(models, request))}
+            PanelCache(library).note(record.key, facts)
 
 
-def _embed_again(
-    kept: Sequence[PanelRecord], pictures: Mapping[str, Image.Image], *, models: Resident, library: Library
-) -> None:
-    unplaced = [record for record in kept if _place(record, models) is None]
-    for record, embedding in zip(
-        unplaced, _embed([pictures[record.key] for record in unplaced], models), strict=True
-    ):
-        PanelCache(library).embed(record.key, embedding)
+def _embed_again(kept: Sequence[PanelRecord], pictures: Mapping[str, Image.Image], context: Context) -> None:
+    unplaced = [record for record in kept if _vector(record, context.models) is None]
+    vectors = _embed([pictures[record.key] for record in unplaced], context.models)
+    for record, embedding in zip(unplaced, vectors, strict=True):
+        PanelCache(context.library).embed(record.key, embedding)
 
 
-def _embed(pictures: Sequence[Image.Image], models: Resident) -> list[Embedding]:
+def _embed(pictures: Sequence[Image.Image], models: Models) -> list[Embedding]:
     """Whole pictures, in one go, as vectors that can be kept."""
     if not pictures:
         return []
@@ -158,40 +149,50 @@ def _embed(pictures: Sequence[Image.Image], models: Resident) -> list[Embedding]
     ]
 
 
-def _place(record: PanelRecord, models: Resident) -> NDArray[np.float32] | None:
-    """Where a kept picture lies in the space of this run's encoder; None when it was not embedded there."""
+def _vector(record: PanelRecord, models: Models) -> NDArray[np.float32] | None:
+    """A kept picture's vector in the space of this run's encoder; None when it was not embedded there."""
     if record.embedding is None or record.embedding.space != models.space:
         return None
     return record.embedding.vector.astype("float32")
 
 
 def _draw_batch(
-    batch: Sequence[PanelRequest], *, models: Resident, library: Library, reporter: Reporter, bar: Bar
+    batch: Sequence[PanelRequest], context: Context, counter: Counter, names: Mapping[str, str]
 ) -> dict[str, Drawn]:
+    models, library, events = context.models, context.library, context.events
     renderer = models.renderer
-    before = bar.done
+    before = counter.done
 
     def draw(requests: Sequence[PanelRequest]) -> Sequence[Image.Image]:
+        def preview(step: int, steps: int, pictures: Sequence[Image.Image]) -> None:
+            for request, picture in zip(requests, pictures, strict=True):
+                name = names.get(request.key, request.key)
+                png = encode(picture)
+                events.emit(Preview(name=name, key=request.key, step=step, steps=steps, picture=png))
+
         return renderer.draw(
-            requests, on_step=lambda step, steps: bar.to(before + len(requests) * step / steps)
+            requests,
+            on_step=lambda step, steps: counter.to(before + len(requests) * step / steps, step, steps),
+            on_preview=preview if events.preview_every else None,
+            preview_every=events.preview_every,
         )
 
-    with reporter.timed("draw"):
+    with events.stage("draw"):
         started = time.perf_counter()
         pictures, _ = attempt(batch, draw)
         seconds = round((time.perf_counter() - started) / len(batch), 3)
-    bar.to(before + len(batch))
+    counter.to(before + len(batch))
     good = [
         (request, picture)
         for request, picture in zip(batch, pictures, strict=True)
         if not isinstance(picture, PanelFailed)
     ]
-    with reporter.timed("judge"):
+    with events.stage("judge"):
         found = measure_all(
             [request for request, _ in good], [picture for _, picture in good], models, library
         )
         embedded = _embed([picture for _, picture in good], models)
-    with reporter.timed("commit"):
+    with events.stage("commit"):
         records = PanelCache(library).add_all(
             [
                 NewPanel(
@@ -202,7 +203,7 @@ def _draw_batch(
                         "seed": request.seed,
                         "seconds": seconds,
                         "looks": sorted(request.looks),
-                        "measured": noted(measured, eyes(models, request)),
+                        "measured": to_record(measured, measurer_of(models, request)),
                     },
                     embedding=embedding,
                 )
@@ -213,22 +214,28 @@ def _draw_batch(
         record.key: _kept(request, record, models, cached=False)
         for (request, _), record in zip(good, records, strict=True)
     }
+    for drawn in done.values():
+        events.emit(_event(drawn, names.get(drawn.key, drawn.key)))
     for request, picture in zip(batch, pictures, strict=True):
         if isinstance(picture, PanelFailed):
-            reporter.say(f"panel with seed {request.seed} failed: {picture}")
+            events.emit(Failure(name=names.get(request.key, request.key), message=str(picture)))
             done[request.key] = Drawn(key=request.key, failure=str(picture))
     return done
 
 
-def _kept(request: PanelRequest, record: PanelRecord, models: Resident, *, cached: bool) -> Drawn:
+def _event(drawn: Drawn, name: str) -> PictureDrawn:
+    return PictureDrawn(name=name, key=drawn.key, blob=drawn.blob, cached=drawn.cached, seconds=drawn.seconds)
+
+
+def _kept(request: PanelRequest, record: PanelRecord, models: Models, *, cached: bool) -> Drawn:
     """What the library knows of a panel. Records of other tools may lack the facts of a run."""
     return Drawn(
         key=record.key,
         blob=record.blob,
         cached=cached,
         seconds=_seconds(record),
-        measured=recalled(record.params, eyes(models, request)),
-        embedding=_place(record, models),
+        measured=from_record(record.params, measurer_of(models, request)),
+        embedding=_vector(record, models),
     )
 
 

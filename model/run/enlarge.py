@@ -14,22 +14,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from PIL import Image
 
-from model.config import Settings
+from model.events import Counter
+from model.files import BlobId
 from model.memory.panels.cache import NewPanel, PanelCache
-from model.memory.store.library import Library
 from model.render.png import with_facts_of
 from model.run.batches import batches
-from model.run.models import Resident
-from model.run.progress import Bar, Reporter
+from model.run.context import Context
 
 # Raise this when a change of the code changes the pixels of an unchanged picture and upscaler.
 _ENLARGING = 1
 
 
-def enlarge_all(
-    drawn: Iterable[str], *, settings: Settings, models: Resident, library: Library, reporter: Reporter
-) -> Mapping[str, str]:
-    """The pictures that go on the page, by the pictures that were drawn: sha256s of PNGs in the library.
+def enlarge_all(drawn: Iterable[BlobId], context: Context) -> Mapping[BlobId, BlobId]:
+    """The pictures that go on the page, by the pictures that were drawn: PNGs in the library.
 
     Empty when the settings say that no upscaler is to be used.
 
@@ -37,14 +34,15 @@ def enlarge_all(
         WeightsMissing, IntegrityError: the upscaler cannot be loaded.
         OutOfMemory, StorageError: it has no room to work, or its pictures cannot be kept.
     """
-    by = models.upscaler_sha256
+    settings, library = context.settings, context.library
+    by = context.models.upscaler_sha256
     if not by:
         return {}
     blobs = list(dict.fromkeys(drawn))
     keys = {blob: enlarged_key(blob, by, settings.longest) for blob in blobs}
     cache = PanelCache(library)
-    done: dict[str, str] = {}
-    with reporter.timed("cache"):
+    done: dict[BlobId, BlobId] = {}
+    with context.events.stage("cache"):
         for blob, key in keys.items():
             record = cache.get(key)
             if record is not None:
@@ -53,34 +51,31 @@ def enlarge_all(
     sizes = {blob: _size(library.load(blob)) for blob in blobs} if len(done) < len(blobs) else {}
     work = batches(list(sizes), alike=sizes.__getitem__, most=settings.batch)
     missing = [[blob for blob in batch if blob not in done] for batch in work]
-    with reporter.bar("enlarge", sum(map(len, missing))) as bar:
+    with context.events.counted("enlarge", sum(map(len, missing))) as counter:
         for batch in filter(None, missing):
-            done |= _enlarge_batch(batch, keys, settings, models, library, reporter, bar)
+            done |= _enlarge_batch(batch, keys, context, counter)
     return done
 
 
-def enlarged_key(blob: str, upscaler: str, longest: int) -> str:
+def enlarged_key(blob: BlobId, upscaler: str, longest: int) -> str:
     """Of one picture, by sha256, enlarged with one upscaler, by sha256."""
     facts = json.dumps([_ENLARGING, blob, upscaler, longest])
     return hashlib.sha256(f"enlarged {facts}".encode()).hexdigest()
 
 
 def _enlarge_batch(
-    batch: Sequence[str],
-    keys: Mapping[str, str],
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
-    bar: Bar,
-) -> dict[str, str]:
+    batch: Sequence[BlobId], keys: Mapping[BlobId, str], context: Context, counter: Counter
+) -> dict[BlobId, BlobId]:
+    models, library, events = context.models, context.library, context.events
     upscaler = models.upscaler
     drawn = [library.load(blob) for blob in batch]
-    with reporter.timed("enlarge"):
+    with events.stage("enlarge"):
         started = time.perf_counter()
-        pictures = upscaler.enlarge([Image.open(io.BytesIO(data)) for data in drawn], settings.longest)
+        pictures = upscaler.enlarge(
+            [Image.open(io.BytesIO(data)) for data in drawn], context.settings.longest
+        )
         seconds = round((time.perf_counter() - started) / len(batch), 3)
-    with reporter.timed("commit"):
+    with events.stage("commit"):
         records = PanelCache(library).add_all(
             [
                 NewPanel(
@@ -92,7 +87,7 @@ def _enlarge_batch(
                 for blob, picture, data in zip(batch, pictures, drawn, strict=True)
             ]
         )
-    bar.to(bar.done + len(batch))
+    counter.to(counter.done + len(batch))
     return {blob: record.blob for blob, record in zip(batch, records, strict=True)}
 
 

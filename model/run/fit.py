@@ -1,57 +1,58 @@
 """What of a model fits this machine: which GGUF file of it to take, and by which memory plans to draw.
 
-In: settings and a checkpoint. Out: the settings with `--gguf` resolved to a file, and plans. Looks for GGUF
-files beside the checkpoint's own weights, in the hub's cache, and in outputs/gguf/, where `run.py quantize
---report` puts them; what that measured is shown in the table. The choice itself is `quantization.advise`'s.
+In: settings and a checkpoint. Out: the `WeightsFile` that `--gguf` means, and plans. Looks for GGUF files
+beside the checkpoint's own weights, in the hub's cache, and in outputs/gguf/, where `run.py quantize
+--report` puts them; what that measured is shown in the table. A file's level is read from its header: names
+say what people want. The choice itself is `quantization.advise`'s.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.config import Settings
+from model.config import Settings, WeightsFile
 from model.errors import ConfigError, WeightsMissing
 from model.files import sha256_of
 from model.render.places import snapshot
 from model.render.weights import Checkpoint, fingerprint_of
 from quantization.advise import advice, advise, table, written
 from quantization.levels import LEVELS, level_of
-from quantization.plans import GB, Canvas, Machine, Plan
-from quantization.sizes import FULL, MODELS, ModelSizes
+from quantization.plans import GB, Canvas, Machine, MemoryPlan
+from quantization.sizes import FULL, ModelSizes
 
 MADE = Path("outputs/gguf")
-_LEVEL = re.compile(r"(?:^|[-_.])(F16|Q[2-8]_K(?:_S)?|Q[458]_[01])$", re.IGNORECASE)
-# Where the hub has GGUF files of a variant.
-_PUBLISHED = {
-    "flux-dev": "city96/FLUX.1-dev-gguf",
-    "flux-schnell": "city96/FLUX.1-schnell-gguf",
-    "flux-kontext": "QuantStack/FLUX.1-Kontext-dev-GGUF",
-}
 
 
-def sizes_of(checkpoint: Checkpoint) -> ModelSizes:
-    """The sizes of the checkpoint's variant; fine-tunes change no shapes."""
-    name = checkpoint.variant.name
-    return MODELS[name if name in MODELS else checkpoint.variant.family]
+def weights_file(path: Path) -> WeightsFile:
+    """A GGUF file with the level that its header says; diffusers believes every header, so it is checked
+    here.
+
+    Raises:
+        ConfigError: it is no GGUF file, or its header does not fit it.
+    """
+    from quantization.gguf_source import GgufSource
+    from quantization.sources import open_source
+
+    source = open_source(path)
+    if not isinstance(source, GgufSource):
+        raise ConfigError(f"--gguf: {path}: not a GGUF file; name another, a level, or auto")
+    return WeightsFile(path=path, level=source.level)
 
 
-def files_of(checkpoint: Checkpoint) -> Mapping[str, Path]:
-    """Level → GGUF file of this model's transformer, of those that are on this machine."""
-    found: dict[str, Path] = {}
+def files_of(checkpoint: Checkpoint) -> Mapping[str, WeightsFile]:
+    """Level → GGUF file of this model's transformer, of those that are on this machine and whole."""
+    found: dict[str, WeightsFile] = {}
     for path in _gguf_files(checkpoint):
-        if level := named_level(path):
-            found.setdefault(level, path)
+        try:
+            file = weights_file(path)
+        except ConfigError:  # half a download: what is asked for by its path says why
+            continue
+        if file.level:
+            found.setdefault(file.level, file)
     return found
-
-
-def named_level(file: Path) -> str | None:
-    """The level that a GGUF file's name ends in, as everybody names them."""
-    match = _LEVEL.search(file.stem)
-    return level_of(match[1]).name if match else None
 
 
 def _gguf_files(checkpoint: Checkpoint) -> Iterator[Path]:
@@ -60,7 +61,8 @@ def _gguf_files(checkpoint: Checkpoint) -> Iterator[Path]:
         yield from own.parent.glob("*.gguf")
     else:
         yield from sorted(own.glob("*.gguf"))
-    cached = snapshot(_PUBLISHED.get(checkpoint.variant.name, "none/none"))
+    published = checkpoint.variant.gguf
+    cached = snapshot(published.repository) if published is not None else None
     if cached is not None:
         yield from sorted(cached.glob("*.gguf"))
     yield from sorted(MADE.glob(f"{checkpoint.name}-*.gguf"))
@@ -95,63 +97,61 @@ def with_gguf(checkpoint: Checkpoint, file: Path) -> Checkpoint:
     )
 
 
-def settled(
-    settings: Settings, checkpoint: Checkpoint, say: Callable[[str], None], *, machine: Machine | None = None
-) -> Settings:
-    """The settings with `--gguf` as a path, or empty for the checkpoint's own weights; prints the table.
+def find_gguf(
+    asked: str,
+    checkpoint: Checkpoint,
+    *,
+    batch: int,
+    device: str,
+    say: Callable[[str], None],
+    machine: Machine | None = None,
+) -> WeightsFile | None:
+    """The file that `--gguf` means; None = the checkpoint's own weights are to be drawn with.
 
     Args:
+        asked: a path, a level, or "auto".
+        batch: most panels in one batch; device: as `--device` says.
+        say: gets the table of levels, and why one was taken.
         machine: to choose for; None = this one.
     Raises:
-        ConfigError: the model cannot be loaded from GGUF, or what was named is no level and no file.
+        ConfigError: the model cannot be loaded from GGUF, or what was asked for is no level and no file.
     """
-    asked = settings.gguf
-    if not asked or Path(asked).suffix == ".gguf":
-        if asked and not Path(asked).is_file():
-            raise ConfigError(f"--gguf: {asked}: no such file; name another, a level, or auto")
-        return _checked(settings)
-    model = sizes_of(checkpoint)
+    if Path(asked).is_file():
+        return weights_file(Path(asked))
+    if Path(asked).suffix == ".gguf":
+        raise ConfigError(f"--gguf: {asked}: no such file; name another, a level, or auto")
+    model = checkpoint.variant.sizes
     if not model.levels:
         raise ConfigError(
             f"--gguf: {checkpoint.name} is not drawn from GGUF files, Flux is; leave the flag out"
         )
-    machine = machine or machine_of(settings.device)
-    here, canvas = files_of(checkpoint), canvas_of(checkpoint, settings.batch)
-    sizes = {level: path.stat().st_size for level, path in here.items()}
+    wanted = "" if asked == "auto" else level_of(asked).name
+    machine = machine or machine_of(device)
+    here, canvas = files_of(checkpoint), canvas_of(checkpoint, batch)
+    sizes = {level: file.path.stat().st_size for level, file in here.items()}
     say(written(table(model, machine, canvas, measured=measured_errors(checkpoint), files=sizes), here=sizes))
     for line in advice(machine):
         say(f"{machine.kind}: {line}")
-    if asked == "auto":
+    if not wanted:
         wanted = advise(model, machine, canvas, levels=_choice(model, here, checkpoint))[0].level
         best = advise(model, machine, canvas)[0].level
         if best != wanted and best not in here:
             say(f"{best} would suit this machine best, but is not here: {_get(checkpoint, best)}")
-    else:
-        wanted = level_of(asked).name
-        if wanted not in here:
-            say(f"--gguf {wanted} is not here: {_get(checkpoint, wanted)}")
-            nearest = _nearest(wanted, here)
-            if nearest is None:
-                say("going on with the model's own weights")
-                return replace(settings, gguf="")
-            wanted = nearest
+    elif wanted not in here:
+        say(f"--gguf {wanted} is not here: {_get(checkpoint, wanted)}")
+        nearest = _nearest(wanted, here)
+        if nearest is None:
+            say("going on with the model's own weights")
+            return None
+        wanted = nearest
     if wanted == FULL:
         say("the model's own weights are taken, without a level")
-        return replace(settings, gguf="")
-    say(f"taking {wanted}: {here[wanted]}")
-    return _checked(replace(settings, gguf=str(here[wanted])))
+        return None
+    say(f"taking {wanted}: {here[wanted].path}")
+    return here[wanted]
 
 
-def _checked(settings: Settings) -> Settings:
-    """The settings, after a look at the header of their GGUF file: diffusers believes every header."""
-    from quantization.sources import open_source
-
-    if settings.gguf:
-        open_source(Path(settings.gguf))
-    return settings
-
-
-def _choice(model: ModelSizes, here: Mapping[str, Path], checkpoint: Checkpoint) -> tuple[str, ...]:
+def _choice(model: ModelSizes, here: Mapping[str, WeightsFile], checkpoint: Checkpoint) -> tuple[str, ...]:
     """What can be loaded: the levels that are here, and the whole weights where there are such."""
     part = checkpoint.part("transformer")
     hollow = part.is_dir() and not any(part.glob("*.safetensors"))
@@ -159,7 +159,7 @@ def _choice(model: ModelSizes, here: Mapping[str, Path], checkpoint: Checkpoint)
     return (*whole, *(level for level in LEVELS if level in here)) or (FULL, *model.levels)
 
 
-def _nearest(level: str, here: Mapping[str, Path]) -> str | None:
+def _nearest(level: str, here: Mapping[str, WeightsFile]) -> str | None:
     """The level that is here with the bits nearest to those of `level`, the better one of two."""
     bits = LEVELS[level].type.bits
     return min(
@@ -173,10 +173,10 @@ def _get(checkpoint: Checkpoint, level: str) -> str:
     """What to type for a level that is not here."""
     if level == FULL:
         return "its whole weights are not on this machine"
-    name = checkpoint.variant.name
+    row = checkpoint.variant
     out = MADE / f"{checkpoint.name}-{level}.gguf"
     make = f"run.py quantize {checkpoint.part('transformer')} --level {level} -o {out}"
-    return f"run.py download {name} --gguf {level}, or {make}" if name in _PUBLISHED else make
+    return f"run.py download {row.name} --gguf {level}, or {make}" if row.gguf is not None else make
 
 
 def measured_errors(checkpoint: Checkpoint) -> Mapping[str, float]:
@@ -206,17 +206,16 @@ def machine_of(device: str) -> Machine:
     return Machine(kind=kind, free=free, host=host, bfloat16=bfloat16)
 
 
-def plans_of(settings: Settings, checkpoint: Checkpoint, machine: Machine) -> Sequence[Plan]:
+def plans_of(settings: Settings, checkpoint: Checkpoint, machine: Machine) -> Sequence[MemoryPlan]:
     """Plans to draw by, the best first; every one is for the weights that the settings name."""
-    model = sizes_of(checkpoint)
-    file = Path(settings.gguf) if settings.gguf else own_file(checkpoint)
-    level = named_level(file) if file is not None else None
+    own = own_file(checkpoint) if settings.gguf is None else None
+    file = settings.gguf if own is None else weights_file(own)
     # What is packed in its file may be unpacked once, or stay packed.
-    levels = (FULL, level) if level else (FULL,)
-    return advise(model, machine, canvas_of(checkpoint, settings.batch), levels=levels)
+    levels = (FULL, file.level) if file is not None and file.level else (FULL,)
+    return advise(checkpoint.variant.sizes, machine, canvas_of(checkpoint, settings.batch), levels=levels)
 
 
-def told(plan: Plan, machine: Machine, name: str) -> str:
+def plan_line(plan: MemoryPlan, machine: Machine, name: str) -> str:
     """One line on the plan for a person."""
     line = f"{name} on {machine.kind}: {plan}"
     if plan.fits:

@@ -1,30 +1,28 @@
-"""Every Nth panel of a long book leans towards a drawn one: a similar panel for coherence, a diverse one
-against collapse.
+"""Every Nth panel of a long book takes on colours of a drawn one: of a similar panel for coherence, of a
+diverse one against collapse (`--inject_every`).
 
-In: panels that are asked for. Out: what was drawn, and one decision for each Nth panel, for `run.json`. The
-others are drawn first, all in one go; then the Nth ones, each leaning towards a panel of the cache. It is
-found by embeddings: nearest to, or farthest from, the mean of the panels just before. A panel leans never
-towards itself or those just before, never towards one that shows anybody whose look is not asked for in it,
-and never towards a refused one.
+In: jobs, and how to draw some of them. Out: what was drawn, and one decision for each Nth panel, for
+`run.json`. The others are drawn first, all in one go; then the Nth ones, each with the palette of a panel of
+the cache as its donor. The donor is found by embeddings: nearest to, or farthest from, the mean of the panels
+just before. It is never one of those just before, never one that shows a character who is not in the panel,
+and never a refused one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.config import Settings
+from model.files import NO_BLOB, BlobId
 from model.memory.panels.cache import Embedding, PanelCache
 from model.memory.panels.matcher import TOP_K, AestheticMatcher, Match, rank
 from model.memory.store.library import Library
-from model.run.accept import Asked, Outcome, draw_accepted, lean
-from model.run.models import Resident
-from model.run.progress import Reporter
-from model.run.vibe import VibeMemory
+from model.run.accept import Outcome, PanelJob, with_style
+from model.run.context import Context
 
-# Panels just before the one that leans: they say what is usual now, and are not leant towards.
+# Panels just before the one that takes colours on: they say what is usual now, and are no donors.
 RECENT = 5
 # Least cosine with the mean of the recent panels that counts as similar. Calibrated on the starter
 # (scripts/bench/LOG.md): the nearest of twenty unrelated panels has 0.6, two of them 0.2 on average.
@@ -33,9 +31,9 @@ SIMILAR = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Donor:
-    """A panel that another may lean towards. `looks`: of everybody in it, see `PanelRequest`."""
+    """A panel that another may take colours from. `looks`: of everybody in it, see `PanelRequest`."""
 
-    picture: str
+    picture: BlobId
     embedding: Embedding
     looks: frozenset[str]
 
@@ -46,68 +44,58 @@ class Injection:
 
     Attributes:
         kind: similar or diverse.
-        picture: sha256 of the panel it leans towards; empty: none fitted.
-        similarity: cosine of that one with the mean of the recent panels.
-        pool: how many panels it might have leant towards.
+        picture: of the donor; empty: none fitted.
+        similarity: cosine of the donor with the mean of the recent panels.
+        pool: how many donors there were to choose from.
         why: in plain words.
     """
 
     panel: str
     kind: str
-    picture: str = ""
+    picture: BlobId = NO_BLOB
     similarity: float | None = None
     pool: int = 0
     why: str
 
 
 def draw_injected(
-    asked: Mapping[str, Asked],
+    jobs: Mapping[str, PanelJob],
+    context: Context,
+    draw: Callable[[Mapping[str, PanelJob]], Mapping[str, Outcome]],
     *,
     book: str,
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
-    vibe: VibeMemory | None = None,
 ) -> tuple[Mapping[str, Outcome], tuple[Injection, ...]]:
-    """Every panel's candidates, by panel id in the order of `asked`; and what each Nth panel leant towards.
+    """Every panel's candidates, by panel id in the order of `jobs`; and the donor of each Nth panel.
 
     Args:
-        book: whose panels of an earlier run are not leant towards; see `bind_book`.
+        draw: draws some of the jobs.
+        book: whose panels of an earlier run are no donors; see `bind_book`.
     Raises:
         AutoStudioError: see `draw_accepted`.
     """
+    settings, space = context.settings, context.models.space
     every = settings.inject_every
-    turns = [panel for number, panel in enumerate(asked, 1) if every and number % every == 0]
-    first = {panel: one for panel, one in asked.items() if panel not in turns}
-
-    def draw(some: Mapping[str, Asked]) -> Mapping[str, Outcome]:
-        return draw_accepted(
-            some, settings=settings, models=models, library=library, reporter=reporter, vibe=vibe
-        )
-
-    # What they lean towards is not known yet; what they say is.
-    models.foresee(asked[panel].tries(0) for panel in turns)
-    done = dict(draw(first))
-    if not turns:
-        return done, ()
-    others = _of_other_books(library, book, models.space)
-    order = list(asked)
+    turns = [panel for number, panel in enumerate(jobs, 1) if number % every == 0]
+    # Their donors are not known yet; their prompts are.
+    context.models.prefetch(jobs[panel].request_for(0) for panel in turns)
+    done = dict(draw({panel: job for panel, job in jobs.items() if panel not in turns}))
+    others = _of_other_books(context.library, book, space)
+    order = list(jobs)
     decisions: list[Injection] = []
-    leaning: dict[str, Asked] = {}
+    injected: dict[str, PanelJob] = {}
     for panel in turns:
         before = order[: order.index(panel)]
-        own = [_donor(done[one], models.space) for one in before if one in done]
-        request = asked[panel].tries(0)
+        own = [_donor(done[one], space) for one in before if one in done]
+        request = jobs[panel].request_for(0)
         decision = decide(panel, settings.inject, own, others, looks=request.looks, seed=request.seed)
         decisions.append(decision)
-        leans = decision.picture and settings.inject_weight
-        leaning[panel] = (
-            lean(asked[panel], decision.picture, settings.inject_weight) if leans else asked[panel]
+        changed = decision.picture and settings.inject_weight
+        injected[panel] = (
+            with_style(jobs[panel], decision.picture, settings.inject_weight) if changed else jobs[panel]
         )
-        reporter.say(f"{panel}: {decision.why}")
-    done |= draw(leaning)
-    return {panel: done[panel] for panel in asked}, tuple(decisions)
+        context.events.note(f"{panel}: {decision.why}")
+    done |= draw(injected)
+    return {panel: done[panel] for panel in jobs}, tuple(decisions)
 
 
 def decide(
@@ -119,7 +107,7 @@ def decide(
     looks: frozenset[str],
     seed: int,
 ) -> Injection:
-    """What a panel leans towards. Pure; the same for the same seed.
+    """The donor of a panel. Pure; the same for the same seed.
 
     Args:
         kind: similar or diverse.
@@ -135,9 +123,7 @@ def decide(
         if donor is not None and donor.picture not in taken and donor.looks <= looks
     }
     if not recent:
-        return Injection(
-            panel=panel, kind=kind, why="leans towards nothing: no panel was accepted just before"
-        )
+        return Injection(panel=panel, kind=kind, why="no colours injected: no panel was accepted just before")
     space = recent[-1].embedding.space
     usual = np.mean([donor.embedding.vector.astype(np.float32) for donor in recent], axis=0)
     target = Embedding(space=space, vector=usual.astype("<f2"))
@@ -149,16 +135,16 @@ def decide(
         near = tuple(replace(match, similarity=-match.similarity) for match in far)
     chosen: Match | None = AestheticMatcher.weighted_random_selection(near, np.random.default_rng(seed))
     if chosen is None:
-        why = f"leans towards nothing: none of {len(fitting)} panels that fit its characters is {kind}"
+        why = f"no colours injected: none of {len(fitting)} panels that fit its characters is {kind}"
         return Injection(panel=panel, kind=kind, pool=len(fitting), why=why)
     similarity = chosen.similarity if kind == "similar" else -chosen.similarity
     return Injection(
         panel=panel,
         kind=kind,
-        picture=chosen.cache_id,
+        picture=BlobId(chosen.cache_id),
         similarity=round(similarity, 4),
         pool=len(fitting),
-        why=f"leans towards {chosen.cache_id[:12]}, {kind} ({similarity:.2f}) to the panels before it",
+        why=f"takes on colours of {chosen.cache_id[:12]}, {kind} ({similarity:.2f}) to the panels before it",
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from model.config import Settings
+from model.files import BlobId
 from model.memory.panels.books import bind_book
 from model.memory.panels.diversity import WINDOW, alike, collapses
 from model.memory.panels.eviction import CacheLimits, Evicted, evict
@@ -31,7 +32,7 @@ def keep_book(
     out: Path,
     cast: Mapping[str, Reference],
     panels: Mapping[str, Outcome],
-    large: Mapping[str, str],
+    large: Mapping[BlobId, BlobId],
     library: Library,
 ) -> None:
     """Note which pictures the book's latest run used: references, tries and enlargements, so that the same
@@ -73,7 +74,8 @@ def diversity(panels: Mapping[str, Outcome], level: float | None) -> tuple[dict[
     """How alike the book's panels are, for `run.json`, and a note wherever they begin to look all the same.
 
     Args:
-        level: mean cosine from which on panels count as alike; None: nobody calibrated it, nothing is said.
+        level: mean cosine from which on panels count as alike; None: it was never calibrated, no note is
+            made.
     """
     found = alike([outcome.best.drawn.embedding for outcome in panels.values()])
     names = list(panels)

@@ -1,7 +1,7 @@
-"""Look at drawn panels: who is in them, where, and whether it is who was asked for.
+"""Measure drawn panels: who is in them, where, and whether it is who was asked for.
 
-Detector, segmenter and image encoder meet here. What was measured is kept with the panel, under the name of
-the eyes that saw it, so that no picture is looked at twice; whether it is good enough is decided from the
+Detector, segmenter and image encoder meet here. What was measured is kept with the panel, under the id of the
+networks that measured it, so that no picture is measured twice; whether it is good enough is decided from the
 measurements anew each time (`model/vision/judge.py`).
 """
 
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from model.files import NO_BLOB
 from model.geometry import Box
 from model.memory.store.library import Library
 from model.render.png import encode
 from model.render.request import PanelRequest, Region
-from model.run.models import Resident
+from model.run.models import Models
 from model.vision.judge import Measured, Sighting, match
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MEASURING = 1
 
 
 def measure_all(
-    requests: Sequence[PanelRequest], pictures: Sequence[Image.Image], models: Resident, library: Library
+    requests: Sequence[PanelRequest], pictures: Sequence[Image.Image], models: Models, library: Library
 ) -> list[Measured]:
     """Measure panels, all in one go a model; crops of the characters are stored in the library.
 
@@ -61,7 +62,7 @@ def measure_all(
             box=box if found is not None else None,
             overlap=round(box.iou(asked[i][j]), 4) if found is not None else 0.0,
             identity=identity,
-            crop=library.store(encode(crop)) if found is not None else "",
+            crop=library.store(encode(crop)) if found is not None else NO_BLOB,
         )
     return [
         Measured(
@@ -73,7 +74,7 @@ def measure_all(
 
 
 def _cut_out(
-    seen: Sequence[tuple[int, int, Box]], pictures: Sequence[Image.Image], models: Resident
+    seen: Sequence[tuple[int, int, Box]], pictures: Sequence[Image.Image], models: Models
 ) -> list[Image.Image]:
     from model.vision.crop import crop_box
 
@@ -91,7 +92,7 @@ def _cut_out(
 
 
 def _identities(
-    regions: Sequence[Region], crops: Sequence[Image.Image], models: Resident
+    regions: Sequence[Region], crops: Sequence[Image.Image], models: Models
 ) -> list[float | None]:
     shown = [i for i, region in enumerate(regions) if region.reference]
     found: list[float | None] = [None] * len(regions)
@@ -99,27 +100,27 @@ def _identities(
         embedded = models.encoder.encode_images([crops[i] for i in shown])
         for i, vector in zip(shown, embedded, strict=True):
             reference = regions[i].reference
-            pictures = (reference, *models.beside(reference))
+            pictures = (reference, *models.further_pictures(reference))
             found[i] = round(max(float(vector @ models.reference_embedding(one)) for one in pictures), 4)
     return found
 
 
-def eyes(models: Resident, request: PanelRequest | None = None) -> str:
-    """The name of what measures: measurements by other eyes count as none. Where references of the request
+def measurer_of(models: Models, request: PanelRequest | None = None) -> str:
+    """The id of what measures: a measurement under another id counts as none. Where references of the request
     have further pictures, those are part of it."""
     regions = request.regions if request else ()
-    beside = [models.beside(region.reference) for region in regions if region.reference]
-    more = f"/{hashlib.sha256(repr(beside).encode()).hexdigest()[:16]}" if any(beside) else ""
-    return f"{_MEASURING}/{models.eyes}{more}"
+    further = [models.further_pictures(region.reference) for region in regions if region.reference]
+    more = f"/{hashlib.sha256(repr(further).encode()).hexdigest()[:16]}" if any(further) else ""
+    return f"{_MEASURING}/{models.measurer_id}{more}"
 
 
-def noted(measured: Measured, by: str) -> dict[str, Any]:
+def to_record(measured: Measured, by: str) -> dict[str, Any]:
     """A measurement as a JSON object, for the panel's record."""
     return {"by": by, **asdict(measured)}
 
 
-def recalled(params: Mapping[str, object], by: str) -> Measured | None:
-    """The measurement that `noted` put into a panel's params, if these eyes made it."""
+def from_record(params: Mapping[str, object], by: str) -> Measured | None:
+    """The measurement that `to_record` put into a panel's params, if the measurer `by` made it."""
     facts: Any = params.get("measured")
     if not isinstance(facts, dict) or facts.get("by") != by:
         return None

@@ -1,13 +1,13 @@
-"""The models of a run: loaded when first needed, then kept for every story and panel that follows."""
+"""The networks of a run: loaded when first needed, then kept for every story and panel that follows."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,74 +15,68 @@ from PIL import Image
 
 from model.config import Settings
 from model.errors import IntegrityError, WeightsMissing
-from model.files import sha256_of
+from model.events import Events
+from model.files import BlobId, sha256_of
 from model.memory.characters.database import Characters
 from model.memory.store.library import Library
 from model.render.digests import digests
 from model.render.places import find_part
 from model.render.request import PanelRequest
-from model.render.variants import EYES
 from model.render.weights import STARTER, Checkpoint, open_checkpoint
-from model.run.fit import machine_of, plans_of, told
-from model.run.progress import Reporter
+from model.run.fit import machine_of, plan_line, plans_of
 from model.run.settle import checkpoint_of
+from model.variants import MEASURING_PARTS
 
 if TYPE_CHECKING:
     import torch
 
-    from model.render.offload import PlannedRenderer
+    from model.render.offload import Draws, PlannedRenderer
     from model.render.upscale import Upscaler
     from model.vision.clip import ImageEncoder
     from model.vision.detect import Detector
     from model.vision.segment import Segmenter
-    from quantization.plans import Plan as MemoryPlan
+    from quantization.plans import MemoryPlan
 
-_BORROWED = (
-    "{} brings no CLIP: the starter's compares pictures, which knows drawn figures only; "
+_BORROWED_CLIP = (
+    "{} brings no CLIP: pictures are compared by the starter's, which knows drawn figures only; "
     "a better one: python run.py download clip"
 )
-_UNSEEN = (
-    "{} brings no detector: nobody looks for the characters in its panels; "
+_NO_DETECTOR = (
+    "{} brings no detector: its panels are not checked for characters; "
     "one that does: python run.py download grounding-dino sam"
 )
-# As the encoder looks for them.
 _CLIP_WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
 
 
-class Renderer(Protocol):
-    """What draws panels, one class a family of models."""
+class Models:
+    """What `settings` names, on the device it names. Making one loads nothing.
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
-        """Panels that will be asked for."""
-        ...
+    Args:
+        events: where loading is reported to; may be replaced between two runs.
+    """
 
-    def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
-    ) -> tuple[Image.Image, ...]:
-        """One picture a request; the requests have one size and one sampling."""
-        ...
-
-
-class Resident:
-    """What `settings` names, on the device it names. Making one loads nothing."""
-
-    def __init__(self, settings: Settings, library: Library, reporter: Reporter) -> None:
-        self.checkpoint: Checkpoint = checkpoint_of(settings, say=reporter.say)
-        self._settings, self._library, self._reporter = settings, library, reporter
+    def __init__(self, settings: Settings, library: Library, events: Events) -> None:
+        self.events = events
+        self._settings, self._library = settings, library
         self._embeddings: dict[str, NDArray[np.float32]] = {}
-        self._foreseen: list[PanelRequest] = []
+        self._prefetched: list[PanelRequest] = []
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """What is drawn with. Weights that came without a manifest are read once, for their fingerprint."""
+        return checkpoint_of(self._settings, say=lambda line: self.events.note(line))
 
     @functools.cached_property
     def renderer(self) -> PlannedRenderer:
         """The renderer of the checkpoint's family, kept to a memory plan; loading it takes seconds."""
-        with self._reporter.timed("load"):
+        with self.events.stage("load"):
             from model.render.devices import compute_dtype
             from model.render.offload import PlannedRenderer
 
             machine = machine_of(self._settings.device)
-            dtype = compute_dtype(machine.kind, self.checkpoint.variant.name)
+            dtype = compute_dtype(machine.kind, self.checkpoint.variant)
             plans = plans_of(self._settings, self.checkpoint, machine)
-            self._reporter.say(told(plans[0], machine, self.checkpoint.name))
+            self.events.note(plan_line(plans[0], machine, self.checkpoint.name))
             planned = PlannedRenderer(
                 plans,
                 lambda plan: _renderer(
@@ -92,18 +86,18 @@ class Resident:
                     dtype=dtype,
                     plan=plan,
                 ),
-                self._reporter.say,
+                lambda line: self.events.note(line),
             )
-            planned.foresee(self._foreseen)
+            planned.prefetch(self._prefetched)
             planned.load()
             return planned
 
-    def foresee(self, requests: Iterable[PanelRequest]) -> None:
-        """These panels will be drawn: their prompts are read in one go, later; loads nothing."""
+    def prefetch(self, requests: Iterable[PanelRequest]) -> None:
+        """These panels will be drawn: their prompts are encoded in one go, later; loads nothing."""
         if "renderer" in self.__dict__:
-            self.renderer.foresee(list(requests))
+            self.renderer.prefetch(list(requests))
         else:
-            self._foreseen += requests
+            self._prefetched += requests
 
     @property
     def memory(self) -> dict[str, Any]:
@@ -113,12 +107,12 @@ class Resident:
     @functools.cached_property
     def encoder(self) -> ImageEncoder:
         """The checkpoint's CLIP; see `_clip` for those that bring none."""
-        with self._reporter.timed("load"):
+        with self.events.stage("load"):
             from model.vision.clip import ImageEncoder
 
             folder = self._clip
             if folder.parent == STARTER and self.checkpoint.folder != STARTER:
-                self._reporter.say(_BORROWED.format(self.checkpoint.name))
+                self.events.note(_BORROWED_CLIP.format(self.checkpoint.name))
             brings_words = folder.parent if (folder.parent / "tokenizer").is_dir() else folder
             return ImageEncoder(folder, tokenizer=brings_words / "tokenizer")
 
@@ -135,7 +129,7 @@ class Resident:
         own = self.checkpoint.folder / "clip"
         if own.is_dir():
             return own
-        return find_part(EYES["clip"]) or STARTER / "clip"
+        return find_part(MEASURING_PARTS["clip"]) or STARTER / "clip"
 
     @functools.cached_property
     def _clip_files(self) -> Mapping[str, str]:
@@ -152,12 +146,12 @@ class Resident:
     @functools.cached_property
     def detector(self) -> Detector | None:
         """What finds characters; None when the settings say none, or the checkpoint brings none."""
-        source = self._eye("detector")
+        source = self._weights_of("detector")
         if source is None:
             if self._settings.detector == "auto" and not self.checkpoint.manifest:
-                self._reporter.say(_UNSEEN.format(self.checkpoint.name))
+                self.events.note(_NO_DETECTOR.format(self.checkpoint.name))
             return None
-        with self._reporter.timed("load"):
+        with self.events.stage("load"):
             from model.vision.detect import open_detector
 
             return open_detector(source)
@@ -165,20 +159,20 @@ class Resident:
     @functools.cached_property
     def segmenter(self) -> Segmenter | None:
         """What cuts characters out; None as for the detector."""
-        source = self._eye("segmenter")
+        source = self._weights_of("segmenter")
         if source is None:
             return None
-        with self._reporter.timed("load"):
+        with self.events.stage("load"):
             from model.vision.segment import open_segmenter
 
             return open_segmenter(source)
 
     @functools.cached_property
-    def eyes(self) -> str:
-        """A name for detector, segmenter and encoder together, by their files; loads none of them."""
+    def measurer_id(self) -> str:
+        """An id of detector, segmenter and encoder together, by their files; loads none of them."""
         own = list(self._clip_files.items())
         for kind in ("detector", "segmenter"):
-            source = self._eye(kind)
+            source = self._weights_of(kind)
             if source is None:
                 own.append((kind, "none"))
             elif source == self.checkpoint.folder / kind and self.checkpoint.manifest:
@@ -191,7 +185,7 @@ class Resident:
     @functools.cached_property
     def upscaler(self) -> Upscaler:
         """What enlarges accepted panels; not to be asked for when the settings say none."""
-        with self._reporter.timed("load"):
+        with self.events.stage("load"):
             from model.render.devices import pick_device
             from model.render.upscale import open_upscaler
 
@@ -221,7 +215,7 @@ class Resident:
         asked = self._settings.upscaler
         return STARTER / "upscaler" / "model.safetensors" if asked == "starter" else Path(asked)
 
-    def _eye(self, kind: str) -> Path | None:
+    def _weights_of(self, kind: str) -> Path | None:
         """Where the detector or segmenter of the settings is; None: there is to be none."""
         asked: str = getattr(self._settings, kind)
         if asked == "none":
@@ -233,28 +227,28 @@ class Resident:
             return own
         if self.checkpoint.manifest:
             return None
-        return find_part(EYES[kind])
+        return find_part(MEASURING_PARTS[kind])
 
-    def reference_embedding(self, picture: str) -> NDArray[np.float32]:
+    def reference_embedding(self, picture: BlobId) -> NDArray[np.float32]:
         """(d,) unit vector of a reference picture in the library, by sha256; encoded once."""
         if picture not in self._embeddings:
             with Image.open(io.BytesIO(self._library.load(picture))) as opened:
                 self._embeddings[picture] = self.encoder.encode_images([opened])[0]
         return self._embeddings[picture]
 
-    def beside(self, picture: str) -> tuple[str, ...]:
-        """The further pictures of a reference, by sha256: they say who it is, and are not drawn with."""
-        return Characters(self._library).beside(picture)
+    def further_pictures(self, picture: BlobId) -> tuple[BlobId, ...]:
+        """The further pictures of a reference: they say who it is, and are not drawn with."""
+        return Characters(self._library).further_pictures(picture)
 
 
 def _renderer(
     checkpoint: Checkpoint,
     *,
-    load_reference: Callable[[str], bytes],
+    load_reference: Callable[[BlobId], bytes],
     device: str,
     dtype: torch.dtype,
     plan: MemoryPlan,
-) -> Renderer:
+) -> Draws:
     if checkpoint.variant.family == "flux":
         from model.render.flux.renderer import FluxRenderer
 

@@ -12,14 +12,14 @@ from PIL import Image, UnidentifiedImageError
 from model.errors import ConfigError
 from model.geometry import Box
 from model.render.png import encode
-from model.run.models import Resident
+from model.run.models import Models
 from model.vision.crop import crop_box, masked
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 _OPAQUE = 127
 
 
-def read_portrait(path: Path, models: Resident | None) -> tuple[bytes, str]:
+def read_portrait(path: Path, models: Models | None) -> tuple[bytes, str]:
     """A file's figure as PNG, and how it was made. `models`: None = take the whole picture, padded.
 
     Raises:
@@ -39,7 +39,7 @@ def read_portrait(path: Path, models: Resident | None) -> tuple[bytes, str]:
     return encode(made), how
 
 
-def portray(picture: Image.Image, models: Resident) -> tuple[Image.Image, str]:
+def portray(picture: Image.Image, models: Models) -> tuple[Image.Image, str]:
     """The figure of a picture by itself: along its transparency, or the mask of whoever is found in it.
 
     Of several people the one that the detector is surest of; where there is no detector, or it finds nobody,

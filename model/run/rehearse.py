@@ -17,18 +17,17 @@ from typing import Any
 
 from PIL import Image
 
-from model.config import Settings
+from model.events import Failure
+from model.files import NO_BLOB, BlobId
 from model.geometry import Box
 from model.memory.panels.cache import NewPanel, PanelCache
-from model.memory.store.library import Library
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.weights import Checkpoint
 from model.run.cast import keep_rehearsal, recast
+from model.run.context import Context
 from model.run.draw import Drawn, draw_all
-from model.run.measure import eyes
-from model.run.models import Resident
-from model.run.progress import Reporter
+from model.run.measure import measurer_of
+from model.run.requests import background_prompt
 from model.story.plan import CastMember, Plan, panel_seed
 
 # Raise this when choosing or cutting out changes, so that kept references are not mistaken for it.
@@ -41,9 +40,9 @@ class Reference:
     """How one character looks.
 
     Attributes:
-        picture: sha256 of the reference picture in the library; empty when every candidate failed.
+        picture: the reference picture in the library; empty when every candidate failed.
         source: "story" (the user's own picture), "rehearsal", or "library" (kept from before).
-        candidates: sha256 of each rehearsal drawing.
+        candidates: the rehearsal drawings.
         similarities: cosine of each candidate with the description.
         chosen: index of the kept candidate.
         drawn: how many candidates were drawn by this run.
@@ -51,9 +50,9 @@ class Reference:
         note: why it is not as the story says; empty when it is.
     """
 
-    picture: str
+    picture: BlobId
     source: str
-    candidates: tuple[str, ...] = ()
+    candidates: tuple[BlobId, ...] = ()
     similarities: tuple[float, ...] = ()
     chosen: int = 0
     drawn: int = 0
@@ -64,49 +63,40 @@ class Reference:
 def rehearse(
     plan: Plan,
     sampling: Sampling,
-    *,
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
+    context: Context,
     panels: Callable[[Mapping[str, Reference]], Iterable[PanelRequest]] = lambda known: (),
 ) -> Mapping[str, Reference]:
     """A reference for every member of the cast, by key.
 
     Args:
-        panels: what will be drawn behind the rehearsals, as far as it can be told by the references that are
-            known before them.
+        panels: what will be drawn after the rehearsals, as far as it is known from the references that are
+            there before them; its prompts are encoded together with those of the rehearsals.
     """
+    models, library, events = context.models, context.library, context.events
     found: dict[str, Reference] = {}
-    with reporter.timed("cast"):
+    with events.stage("cast"):
         for member in plan.cast:
             kept = recast(member, plan, models.checkpoint, library)
             if kept is not None:
                 found[member.key] = Reference(
                     picture=kept.picture, source=kept.source, character=kept.character, note=kept.note
                 )
-    untold = [member for member in plan.cast if member.key not in found]
-    asked = {member.key: _candidates(member, plan, sampling, settings, models) for member in untold}
-    alone = [request for requests in asked.values() for request in requests]
+    rehearsed = [member for member in plan.cast if member.key not in found]
+    requests = {member.key: _candidates(member, plan, sampling, context) for member in rehearsed}
+    names = {request.key: f"cast/{key}" for key, several in requests.items() for request in several}
+    alone = [request for several in requests.values() for request in several]
     cache = PanelCache(library)
-    if undrawn := [request for request in alone if cache.get(request.key) is None]:
-        models.foresee([*undrawn, *panels(found)])
-    drawn = draw_all(
-        alone,
-        name="cast",
-        settings=settings,
-        models=models,
-        library=library,
-        reporter=reporter,
-    )
-    with reporter.timed("cast"):
-        for member in untold:
-            outcomes = [drawn[request.key] for request in asked[member.key]]
+    if missing := [request for request in alone if cache.get(request.key) is None]:
+        models.prefetch([*missing, *panels(found)])
+    drawn = draw_all(alone, context, stage="cast", names=names)
+    with events.stage("cast"):
+        for member in rehearsed:
+            outcomes = [drawn[request.key] for request in requests[member.key]]
             new = sum(1 for outcome in outcomes if outcome.blob and not outcome.cached)
             shown = [outcome for outcome in outcomes if outcome.blob]
             if shown:
                 first = _first_look(found.get(member.written), outcomes)
-                chosen = _choose(member, shown, new, first, models=models, library=library)
+                chosen = _choose(member, shown, new, first, context)
                 number = keep_rehearsal(
                     member,
                     plan,
@@ -118,22 +108,17 @@ def rehearse(
                 )
                 found[member.key] = replace(chosen, character=number)
             else:
-                reporter.say(f"cast: {member.name} has no reference: {outcomes[0].failure}")
-                found[member.key] = Reference(picture="", source="rehearsal")
+                failure = outcomes[0].failure
+                events.emit(Failure(name=f"cast/{member.key}", message=f"no reference: {failure}"))
+                found[member.key] = Reference(picture=NO_BLOB, source="rehearsal")
     return found
 
 
-def behind(checkpoint: Checkpoint, style: str, scene: str) -> str:
-    """What a request says of the cells that no character owns: to Stable Diffusion, which can be told,
-    the place without its people; to other families nothing."""
-    told = checkpoint.variant.family in ("sd15", "sdxl") and scene
-    return ", ".join(filter(None, (style, scene))) if told else ""
-
-
 def _candidates(
-    member: CastMember, plan: Plan, sampling: Sampling, settings: Settings, models: Resident
+    member: CastMember, plan: Plan, sampling: Sampling, context: Context
 ) -> tuple[PanelRequest, ...]:
     """The member alone, standing, on a plain background, with `candidates` different seeds."""
+    settings, models = context.settings, context.models
     width, height = min(models.checkpoint.shapes, key=lambda shape: abs(shape[0] / shape[1] - 1))
     return tuple(
         PanelRequest(
@@ -142,7 +127,7 @@ def _candidates(
             height=height,
             prompt=f"{plan.style}, one character, wide shot, plain background",
             negative="",
-            background=behind(models.checkpoint, plan.style, "plain background"),
+            background=background_prompt(models.checkpoint, plan.style, "plain background"),
             regions=(Region(box=_STAGE, prompt=f"{member.prompt}, standing"),),
             # A remembered look begins from the noise of the first one: the same person, but for what changed.
             seed=panel_seed(settings.seed, f"cast/{member.written}", attempt),
@@ -164,19 +149,18 @@ def _choose(
     shown: Sequence[Drawn],
     new: int,
     first: int | None,
-    *,
-    models: Resident,
-    library: Library,
+    context: Context,
 ) -> Reference:
     """Keep the candidate that shows one character and is nearest to the description; the choice is cached.
 
     Args:
         first: a candidate that comes before nearer ones, if it shows one character.
     """
+    models, library = context.models, context.library
     cache = PanelCache(library)
     blobs = tuple(drawn.blob for drawn in shown)
     alone = [drawn.measured is None or drawn.measured.found in (None, 1) for drawn in shown]
-    facts: list[Any] = [_CHOOSING, eyes(models), member.prompt, blobs, alone]
+    facts: list[Any] = [_CHOOSING, measurer_of(models), member.prompt, blobs, alone]
     choice = json.dumps(facts if first is None else [*facts, first], ensure_ascii=False)
     key = hashlib.sha256(f"reference {choice}".encode()).hexdigest()
     record = cache.get(key)
@@ -186,7 +170,7 @@ def _choose(
         pictures = [Image.open(io.BytesIO(library.load(blob))) for blob in blobs]
         encoder = models.encoder
         cutouts = [cut_out(picture) for picture in pictures]
-        description = encoder.encode_texts([models.checkpoint.spoken(member.prompt)])[0]
+        description = encoder.encode_texts([models.checkpoint.normalised(member.prompt)])[0]
         similarities: list[float] = (encoder.encode_images(cutouts) @ description).tolist()
         chosen = max(range(len(blobs)), key=lambda index: (alone[index], index == first, similarities[index]))
         record = cache.add(

@@ -1,6 +1,7 @@
-"""Which checkpoint the settings name: manifests, configs and headers are read, weights are not.
+"""From flags to settings, and from settings to a checkpoint: the one way for every caller.
 
-In: what was typed. Out: `Settings`, and the `Checkpoint` they stand for. Loading it is `resident.py`'s.
+In: flags by their names, as typed or as Python keywords. Out: `Settings`, and the `Checkpoint` they stand
+for. Manifests, configs and headers are read, weights are not. Loading them is left to `models.py`.
 """
 
 from __future__ import annotations
@@ -10,29 +11,51 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.config import Settings, resolve, variant_named
+from model.config import Settings
+from model.flags import checked, resolve
 from model.render.published import is_here, open_published, outline, place_of, recognise
-from model.render.variants import VARIANTS
 from model.render.weights import Checkpoint, open_checkpoint, with_adapters
-from model.run.fit import settled, with_gguf
+from model.run.fit import find_gguf, with_gguf
+from model.variants import VARIANTS, Variant, variant_named
 
 
-def settle(*, model: str | None = None, model_variant: str = "", **said: Any) -> Settings:
-    """`resolve`, for whatever `--model` may be: a name, a folder, a file, a name of the hub, or nothing.
+def settle(*, say: Callable[[str], None] = lambda line: None, **flags: Any) -> Settings:
+    """Check flags and find what they mean on this machine.
 
     Args:
-        model: None = Flux dev where it was downloaded, else the starter.
+        say: gets the table of `--gguf`, and why a level was taken.
+        flags: by the names of `model.flags.FLAGS`; None counts as not said. Without `model` that is Flux dev
+            where it was downloaded, else the starter.
     Raises:
-        ConfigError, WeightsMissing, IntegrityError: see `resolve`, `place_of` and `recognise`.
+        ConfigError: a flag is unknown, out of range, or names nothing that exists.
+        WeightsMissing: `model` is a name of the hub that was not downloaded.
+        IntegrityError: a config or header is damaged.
     """
+    said = checked(flags)
+    row, model = _row_of(said.get("model"), said.get("model_variant", ""))
+    settings = resolve(row, model, said)
+    if asked := said.get("gguf"):
+        # Where a level was fetched, the whole weights were not.
+        bare = (
+            checkpoint_of(settings)
+            if row.name == "starter"
+            else _published(settings, without=("transformer",), hashed=False)
+        )
+        file = find_gguf(asked, bare, batch=settings.batch, device=settings.device, say=say)
+        settings = replace(settings, gguf=file)
+    return settings
+
+
+def _row_of(model: str | None, model_variant: str) -> tuple[Variant, str]:
+    """The row of the table that `--model` is, and the model's name or place."""
     if model is None:
         model = "flux" if model_variant or is_here(VARIANTS["flux-dev"]) else "starter"
-    if variant_named(model, model_variant) is not None:
-        return resolve(model=model, model_variant=model_variant, **said)
-    place = place_of(model)
-    ours = place.is_dir() and (place / "manifest.json").is_file()
-    row = "starter" if ours else recognise(place, model_variant)
-    return resolve(model=model, variant=row, **said)
+    row = variant_named(model, model_variant)
+    if row is None:
+        place = place_of(model)
+        ours = place.is_dir() and (place / "manifest.json").is_file()
+        row = VARIANTS["starter" if ours else recognise(place, model_variant)]
+    return row, model
 
 
 def checkpoint_of(
@@ -42,19 +65,28 @@ def checkpoint_of(
 
     Args:
         hashed: weights that came without a manifest are read for their fingerprint, once; see `digests`.
-        say: told before gigabytes are read.
+        say: called before gigabytes are read.
     Raises:
         WeightsMissing, IntegrityError: see `open_checkpoint` and `open_published`.
     """
+    file = settings.gguf.path if settings.gguf is not None else None
     if settings.variant == "starter":
         place = _place_of(settings)
         found = open_checkpoint() if place is None else open_checkpoint(place)
-        if settings.gguf:
-            found = with_gguf(found, Path(settings.gguf))
+        if file is not None:
+            found = with_gguf(found, file)
     else:
-        instead = {"transformer": Path(settings.gguf)} if settings.gguf else {}
+        instead = {"transformer": file} if file is not None else {}
         found = _published(settings, instead=instead, hashed=hashed, say=say)
     return with_adapters(found, settings.adapters)
+
+
+def outline_of(settings: Settings) -> Checkpoint:
+    """What `checkpoint_of` gives, as far as plans need it; where weights are not here, the table's row."""
+    if settings.variant != "starter" and variant_named(settings.model) is not None:
+        row = VARIANTS[settings.variant]
+        return outline(row) if not is_here(row) else checkpoint_of(settings, hashed=False)
+    return checkpoint_of(settings, hashed=False)
 
 
 def _place_of(settings: Settings) -> Path | None:
@@ -67,21 +99,3 @@ def _published(settings: Settings, **how: Any) -> Checkpoint:
     place = _place_of(settings)
     found = open_published(VARIANTS[settings.variant], place, **how)
     return found if place is None else replace(found, name=settings.model)
-
-
-def fit(settings: Settings, say: Callable[[str], None]) -> Settings:
-    """The settings with `--gguf` resolved to a file, or to nothing; says what this machine could take."""
-    if not settings.gguf:
-        return settings
-    if settings.variant == "starter":
-        return settled(settings, checkpoint_of(replace(settings, gguf="")), say)
-    # Where a level was fetched, the whole weights were not.
-    return settled(settings, _published(settings, without=("transformer",), hashed=False), say)
-
-
-def outline_of(settings: Settings) -> Checkpoint:
-    """What `checkpoint_of` gives, as far as plans need it; where weights are not here, the table's row."""
-    if settings.variant != "starter" and variant_named(settings.model) is not None:
-        row = VARIANTS[settings.variant]
-        return outline(row) if not is_here(row) else checkpoint_of(settings, hashed=False)
-    return checkpoint_of(settings, hashed=False)

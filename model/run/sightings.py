@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from model.files import BlobId
 from model.memory.characters.sightings import NewSighting, Seen, Sightings
 from model.memory.panels.cache import Embedding
 from model.memory.store.library import Library
 from model.run.draw import Drawn
-from model.run.models import Resident
+from model.run.models import Models
 from model.story.plan import Plan
 from model.vision.judge import Measured
 
@@ -31,11 +32,11 @@ _AT_ONCE = 256  # crops embedded and kept in one go
 
 def keep_sightings(
     plan: Plan,
-    cast: Mapping[str, tuple[int, str]],
+    cast: Mapping[str, tuple[int, BlobId]],
     drawn: Mapping[str, Drawn],
     *,
     accepted: Collection[str],
-    models: Resident,
+    models: Models,
     library: Library,
 ) -> str:
     """Offer the crops of accepted panels as pictures of their characters; on disk when this returns.
@@ -51,7 +52,7 @@ def keep_sightings(
     """
     limit = models.checkpoint.identity
     sightings = Sightings(library)
-    seen: list[tuple[NewSighting, Measured, int, str]] = []
+    seen: list[tuple[NewSighting, Measured, int, BlobId]] = []
     for panel in plan.panels:
         measured = drawn[panel.id].measured
         if panel.id not in accepted or measured is None:
@@ -93,7 +94,7 @@ def keep_sightings(
 
 
 def nearest_sightings(
-    picture: bytes, k: int, *, models: Resident, library: Library
+    picture: bytes, k: int, *, models: Models, library: Library
 ) -> tuple[tuple[Seen, float], ...]:
     """The sightings nearest to a picture, with cosines, best first.
 
@@ -110,12 +111,12 @@ def nearest_sightings(
     return sightings.nearest(_placed(vector, models), k)
 
 
-def _placed(vector: NDArray[np.float32], models: Resident) -> Embedding:
+def _placed(vector: NDArray[np.float32], models: Models) -> Embedding:
     return Embedding(space=models.space, vector=vector.astype("<f2"))
 
 
 def _gate(
-    measured: Measured, index: int, reference: str, limit: float | None, models: Resident, library: Library
+    measured: Measured, index: int, reference: BlobId, limit: float | None, models: Models, library: Library
 ) -> tuple[float, str]:
     """The quality of a sighting, and why it is not offered; "" when it is."""
     from model.vision.quality import LEAST, quality
@@ -138,6 +139,6 @@ def _gate(
     return found.value, "" if found.value >= LEAST else f"{found.weakest} below {LEAST}"
 
 
-def _opened(picture: str, library: Library) -> Image.Image:
+def _opened(picture: BlobId, library: Library) -> Image.Image:
     with Image.open(io.BytesIO(library.load(picture))) as opened:
         return opened.convert("RGB")

@@ -1,6 +1,6 @@
-"""The vibe memory with eyes: memory/ and vision/ joined, for runs, the command line and Python.
+"""The vibe memory with its image encoder: memory/ and vision/ joined, for runs, the command line and Python.
 
-    from model.run.vibe import get_vibe_memory
+    from model.vibes import get_vibe_memory
     vibe = get_vibe_memory()
     vibe.add_like("good.png", category="portraits", weight=1.5)
     vibe.score("new.png")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.memory.vibe.encoding import Encoder
-    from model.run.models import Resident
+    from model.run.models import Models
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class VibeMemory(_VibeMemory):
         return self.embed(Image.open(io.BytesIO(load())))
 
 
-def vibe_of_run(models: Resident) -> VibeMemory:
+def vibe_of_run(models: Models) -> VibeMemory:
     """The environment's vibe memory, which shares the run's own encoder if it is the same.
 
     Raises:

@@ -109,6 +109,7 @@ class Plan:
     """A whole book, ready to be drawn. `notes` says in plain words what was changed or assumed.
 
     `font` (a family's name or a file's path), `capitals` and `writing` say how it is lettered.
+    `source` is the story's file, None for a story that a program made; `written` is that story as JSON.
     """
 
     title: str
@@ -123,6 +124,8 @@ class Plan:
     font: str = ""
     capitals: bool = False
     writing: str = "auto"
+    source: Path | None = None
+    written: str = ""
 
     @property
     def panels(self) -> Iterator[Panel]:

@@ -40,8 +40,13 @@ def read_json(path: Path) -> object:
     Raises:
         StoryError: the file is absent, unreadable, too large, or holds anything but clean JSON.
     """
+    return read_json_bytes(_read_bytes(path), path)
+
+
+def read_json_bytes(data: bytes, path: Path) -> object:
+    """The same for bytes that were read already; `path` is what messages call them."""
     try:
-        return _parse(path)
+        return _parse(path, data)
     except RecursionError:
         raise StoryError(
             f"{path}: found lists or objects nested thousands deep, expected at most {MAX_DEPTH} levels; "
@@ -83,8 +88,8 @@ def describe(value: object) -> str:
     return {None: "null", True: "true", False: "false"}.get(value, repr(value))  # type: ignore[arg-type]
 
 
-def _parse(path: Path) -> object:
-    text = _decode(path, _read_bytes(path))
+def _parse(path: Path, data: bytes) -> object:
+    text = _decode(path, data)
     if not text.strip():
         raise StoryError(
             f"{path}: found an empty file, expected a story in JSON; write one, or take one of examples/"

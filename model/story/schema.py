@@ -8,6 +8,8 @@ elsewhere.
 from __future__ import annotations
 
 import difflib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from model.errors import StoryError
 from model.story import dialogue
 from model.story.layout import MAX_FIGURES
-from model.story.reading import describe, place_of, read_json, refusal, shorten
+from model.story.reading import describe, place_of, read_json, read_json_bytes, refusal, shorten
 from model.story.references import check_font, check_reference, is_font_file
 
 MAX_PANELS = 2_000
@@ -177,7 +179,26 @@ def load_story(path: Path) -> Story:
     Raises:
         StoryError: one line that names the file, the place in it, what was found and expected, what to do.
     """
-    tree = read_json(path)
+    return _checked(read_json(path), path)
+
+
+def read_story(tree: Mapping[str, Any]) -> Story:
+    """The same for a story that a program holds; the files that it names are sought from the current folder.
+
+    Raises:
+        StoryError: as `load_story`.
+    """
+    path = Path("story")
+    try:
+        text = json.dumps(tree, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoryError(
+            f"story: not made of JSON values ({error}); use dicts, lists, texts and numbers"
+        ) from error
+    return _checked(read_json_bytes(text.encode("utf-8", "surrogatepass"), path), path)
+
+
+def _checked(tree: object, path: Path) -> Story:
     if not isinstance(tree, dict):
         raise refusal(path, "the top", describe(tree), "an object with a title and pages", "see examples/")
     written: dict[str, Any] = tree  # pyright: ignore[reportUnknownVariableType]

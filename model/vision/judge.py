@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.files import NO_BLOB, BlobId
 from model.geometry import Box
 
 # A found box that shares less than this (IoU) with an asked one is somebody else.
@@ -24,13 +25,13 @@ class Sighting:
         box: where it was found; None: it was not, or nobody looked.
         overlap: IoU of the found and the asked box; 0 without a found one.
         identity: cosine between its crop and its reference; None without a reference.
-        crop: sha256 of its picture, cut out along its mask; empty when there is none.
+        crop: its picture, cut out along its mask; empty when there is none.
     """
 
     box: Box | None = None
     overlap: float = 0.0
     identity: float | None = None
-    crop: str = ""
+    crop: BlobId = NO_BLOB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,18 @@ class Verdict:
     identity: float | None
     vibe: float | None
     total: float
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The measures that were taken, rounded, by name; total is the last."""
+        named = {
+            "count": self.count,
+            "layout": self.layout,
+            "identity": self.identity,
+            "vibe": self.vibe,
+            "total": self.total,
+        }
+        return {name: round(value, 4) for name, value in named.items() if value is not None}
 
 
 def match(asked: Sequence[Box], found: Sequence[Box]) -> tuple[int | None, ...]:

@@ -30,17 +30,17 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 
-from model.config import QUALITIES, Settings, resolve
-from model.memory.store.library import Library
 from model.render.flux.parts import FluxParts
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest
 from model.run.batches import batches
-from model.run.models import Resident
-from model.run.plan import plan_for
-from model.run.progress import Reporter
+from model.run.context import Context
+from model.run.record import read_record
 from model.run.rehearse import rehearse
-from model.studio import request_for, sampling_of
+from model.run.requests import request_for, sampling_of
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,8 +59,10 @@ def whole_run(stories: Sequence[Path], quality: str, folder: Path) -> dict[str, 
     total = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     reports = [json.loads(line) for line in run.stdout.splitlines()]
-    # The reporter adds up over the stories of one process: the last run.json has the sums.
-    stages = json.loads((folder / reports[-1]["out"] / "run.json").read_text(encoding="utf-8"))["seconds"]
+    stages: dict[str, float] = {}
+    for report in reports:
+        for stage, seconds in read_record(folder / report["out"]).seconds.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
     stages["start"] = total - sum(stages.values())
     panels, drawn = sum(report["panels"] for report in reports), sum(report["drawn"] for report in reports)
     print(f"whole run: {len(stories)} stories, {panels} panels, {drawn} pictures drawn")
@@ -74,17 +76,16 @@ def whole_run(stories: Sequence[Path], quality: str, folder: Path) -> dict[str, 
     }
 
 
-def planned(
-    stories: Sequence[Path], settings: Settings, models: Resident, library: Library, reporter: Reporter
-) -> list[PanelRequest]:
+def planned(stories: Sequence[Path], studio: Studio, context: Context) -> list[PanelRequest]:
     """Every panel of the stories as the studio would request it, with rehearsed references."""
     requests: list[PanelRequest] = []
     for story in stories:
-        plan = plan_for(story, settings, models.checkpoint)
-        sampling = sampling_of(settings)
-        cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
+        plan = studio.plan(story)
+        sampling = sampling_of(context.settings)
+        pictures = {key: one.picture for key, one in rehearse(plan, sampling, context).items()}
         requests += [
-            request_for(panel, plan.style, cast, sampling, models.checkpoint) for panel in plan.panels
+            request_for(panel, plan.style, pictures, sampling, context.models.checkpoint)
+            for panel in plan.panels
         ]
     return requests
 
@@ -108,8 +109,8 @@ def plain_loop(pipeline: FluxPipeline, renderer: FluxRenderer, requests: Sequenc
     checkpoint = renderer.checkpoint
     for request in requests:
         pipeline(
-            prompt=checkpoint.spoken(request.prompt),
-            negative_prompt=checkpoint.spoken(request.negative),
+            prompt=checkpoint.normalised(request.prompt),
+            negative_prompt=checkpoint.normalised(request.negative),
             true_cfg_scale=request.sampling.guidance,
             width=request.width,
             height=request.height,
@@ -140,10 +141,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = whole_run(stories, flags.quality, folder)
-        settings = resolve(quality=flags.quality, library=folder / "library")
-        with Library.open(settings.library) as library, Reporter() as reporter:
-            models = Resident(settings, library, reporter)
-            requests = planned(stories, settings, models, library, reporter)
+        with (
+            Terminal() as terminal,
+            Studio.open(events=terminal, quality=flags.quality, library=folder / "library") as studio,
+            studio.running() as context,
+        ):
+            settings, models = context.settings, context.models
+            requests = planned(stories, studio, context)
             bare = [replace(request, regions=()) for request in requests]
             renderer: FluxRenderer = models.renderer.load()
             pipeline = plain_pipeline(renderer.parts)

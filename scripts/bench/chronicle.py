@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.config import resolve
 from model.memory.chronicle.chronicle import Chronicle
 from model.memory.chronicle.memories import Recollection, TextEncoder
 from model.memory.chronicle.ngrams import NgramEncoder
@@ -36,7 +35,7 @@ from model.memory.chronicle.sentences import find_sentence_model
 from model.memory.store.library import Library
 from model.render.weights import open_checkpoint
 from model.run.leave import keep
-from model.run.plan import plan_for
+from model.run.plan import read_plan
 from model.run.recall import remember
 from model.story.facts import read_told
 from model.story.schema import Story, load_story
@@ -72,7 +71,7 @@ def fill(library: Library, stories: Sequence[str]) -> None:
     checkpoint = open_checkpoint()
     for name in stories:
         chronicle = Chronicle(library)
-        remembered = remember(plan_for(DATA / name, resolve(), checkpoint), chronicle, checkpoint)
+        remembered = remember(read_plan(DATA / name, seed=0, shapes=checkpoint.shapes), chronicle, checkpoint)
         keep(remembered, chronicle, accepted={panel.id for panel in remembered.plan.panels})
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.config import PRESETS, QUALITIES
+from model.files import BlobId
 from model.geometry import Box
 from model.render.flux.renderer import FluxRenderer
 from model.render.png import encode
@@ -34,6 +34,7 @@ from model.render.request import PanelRequest, Region, Sampling
 from model.render.sd.renderer import SDRenderer
 from model.render.weights import STARTER, open_checkpoint
 from model.story.layout import default_boxes
+from model.variants import QUALITIES, VARIANTS
 from model.vision.clip import ImageEncoder
 from model.vision.crop import crop_box
 from scripts.starter.captions import attributes, region_caption
@@ -125,7 +126,7 @@ def identity(
                         Region(
                             box=box,
                             prompt=described(who, states[index], drop=words),
-                            reference=str(index) if shown else "",
+                            reference=BlobId(str(index) if shown else ""),
                         ),
                     ),
                     seed=SEEDS + index,
@@ -151,7 +152,7 @@ def main() -> int:
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
     parser.add_argument("--weights", type=Path, default=STARTER)
     flags = parser.parse_args()
-    preset = PRESETS["starter"][flags.quality]
+    preset = VARIANTS["starter"].presets[flags.quality]
     sampling = Sampling(steps=preset.steps, guidance=preset.guidance, refine_steps=preset.refine_steps)
     checkpoint = open_checkpoint(flags.weights)
     kept: dict[str, bytes] = {}

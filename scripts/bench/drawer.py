@@ -12,16 +12,14 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from model.config import Settings
 from model.errors import PanelFailed
-from model.memory.store.library import Library
+from model.files import NO_BLOB, BlobId
 from model.render.request import PanelRequest, Region, Sampling
-from model.run.accept import Asked, draw_accepted
-from model.run.models import Resident
-from model.run.progress import Reporter
-from model.run.rehearse import behind, rehearse
+from model.run.accept import PanelJob, draw_accepted
+from model.run.context import Context
+from model.run.rehearse import rehearse
+from model.run.requests import background_prompt, sampling_of
 from model.story.plan import CastMember, Plan, panel_seed
-from model.studio import sampling_of
 from scripts.bench.held_out import Wanted, style_of
 
 LONG_PROMPT = 96  # tokens of a global prompt that describes everybody
@@ -57,14 +55,13 @@ TEXT_ONLY = Way(name="text only", references=False, masked=False, regions=False)
 class Drawer:
     """The studio, asked for single panels instead of stories."""
 
-    def __init__(self, settings: Settings, library: Library, reporter: Reporter) -> None:
-        self.settings, self.library, self.reporter = settings, library, reporter
-        self.models = Resident(settings, library, reporter)
+    def __init__(self, context: Context) -> None:
+        self.context, self.models, self.library = context, context.models, context.library
         checkpoint = self.models.checkpoint
-        self.sampling = replace(sampling_of(settings), max_sequence_length=checkpoint.global_tokens)
+        self.sampling = replace(sampling_of(context.settings), max_sequence_length=checkpoint.global_tokens)
         # The prompt that has to say everything would not fit otherwise; `sampling` keeps the others short.
         self.models.checkpoint = replace(checkpoint, global_tokens=LONG_PROMPT)
-        self.references: dict[str, str] = {}
+        self.references: dict[str, BlobId] = {}
 
     def rehearse(self, panels: Sequence[Wanted]) -> None:
         """Draw a reference for everybody who has none yet, in the style of the panel."""
@@ -81,14 +78,7 @@ class Drawer:
                 title="bench", slug="bench", language="en", reading_direction="ltr", style=style_of(ink),
                 page_size="b5", cast=tuple(cast.values()), pages=(), notes=(),
             )  # fmt: skip
-            found = rehearse(
-                plan,
-                self.sampling,
-                settings=self.settings,
-                models=self.models,
-                library=self.library,
-                reporter=self.reporter,
-            )
+            found = rehearse(plan, self.sampling, self.context)
             self.references |= {key: reference.picture for key, reference in found.items()}
 
     def draw(self, panels: Sequence[Wanted], way: Way = EVERYTHING) -> list[Image.Image]:
@@ -99,14 +89,13 @@ class Drawer:
         """
         if way.references:
             self.rehearse(panels)
-        settings = self.settings if way.retries else replace(self.settings, max_retries=0)
-        asked = {panel.id: self._asked(panel, way) for panel in panels}
-        outcomes = draw_accepted(
-            asked, settings=settings, models=self.models, library=self.library, reporter=self.reporter
-        )
+        settings = self.context.settings
+        settings = settings if way.retries else replace(settings, max_retries=0)
+        jobs = {panel.id: self._job(panel, way) for panel in panels}
+        outcomes = draw_accepted(jobs, replace(self.context, settings=settings))
         return [self._picture(outcomes[panel.id].best.drawn.blob, panel.id) for panel in panels]
 
-    def _asked(self, panel: Wanted, way: Way) -> Asked:
+    def _job(self, panel: Wanted, way: Way) -> PanelJob:
         def attempt(number: int) -> PanelRequest:
             return request_for(
                 panel,
@@ -114,14 +103,14 @@ class Drawer:
                 way,
                 weights=self.models.checkpoint.fingerprint,
                 sampling=self.sampling,
-                seed=panel_seed(self.settings.seed, panel.id, number),
-                background=behind(self.models.checkpoint, style_of(panel.ink), panel.place),
+                seed=panel_seed(self.context.settings.seed, panel.id, number),
+                background=background_prompt(self.models.checkpoint, style_of(panel.ink), panel.place),
             )
 
         names = tuple(person.key for person in panel.people) if way.regions else ()
-        return Asked(names=names, tries=attempt)
+        return PanelJob(names=names, request_for=attempt)
 
-    def _picture(self, blob: str, name: str) -> Image.Image:
+    def _picture(self, blob: BlobId, name: str) -> Image.Image:
         if not blob:
             raise PanelFailed(f"{name} could not be drawn; what was said above tells why")
         return Image.open(io.BytesIO(self.library.load(blob))).convert("RGB")
@@ -129,7 +118,7 @@ class Drawer:
 
 def request_for(
     panel: Wanted,
-    references: Mapping[str, str],
+    references: Mapping[str, BlobId],
     way: Way,
     *,
     weights: str,
@@ -140,7 +129,7 @@ def request_for(
     """The request a run would make of the panel, without what `way` leaves out."""
     prompts = panel.region_prompts if way.words else panel.passing_prompts
     regions = tuple(
-        Region(box=person.box, prompt=prompt, reference=references[person.key] if way.references else "")
+        Region(box=person.box, prompt=prompt, reference=references[person.key] if way.references else NO_BLOB)
         for person, prompt in zip(panel.people, prompts, strict=True)
     )
     sampling = replace(sampling, masked=way.masked)

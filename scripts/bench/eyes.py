@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import resolve
+from model.files import BlobId
 from model.geometry import Box
 from model.render.request import PanelRequest, Region
-from model.studio import sampling_of
+from model.run.requests import sampling_of
+from model.run.settle import settle
 from model.vision.detect import open_detector
 from model.vision.segment import open_segmenter
 from scripts.bench.drawer import Drawer
@@ -160,7 +161,9 @@ def seconds_per_panel(drawer: Drawer) -> float:
     median of three batches after one to warm up."""
     reference = next((picture for picture in drawer.references.values() if picture), "")
     region = Region(
-        box=Box(0.2, 0.06, 0.6, 0.92), prompt="girl with long red hair, blue hoodie", reference=reference
+        box=Box(0.2, 0.06, 0.6, 0.92),
+        prompt="girl with long red hair, blue hoodie",
+        reference=BlobId(reference),
     )
     request = PanelRequest(
         weights=drawer.models.checkpoint.fingerprint,
@@ -170,7 +173,7 @@ def seconds_per_panel(drawer: Drawer) -> float:
         negative="",
         regions=(region,),
         seed=0,
-        sampling=sampling_of(resolve(quality="fast")),
+        sampling=sampling_of(settle(quality="fast")),
     )
     batch = [replace(request, seed=seed) for seed in range(TIMED_BATCH)]
     spent: list[float] = []

@@ -37,6 +37,7 @@ import torch
 import transformers
 from PIL import Image
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.devices import compute_dtype, memory_of, pick_device
 from model.render.flux.parts import FluxParts, place
@@ -44,7 +45,7 @@ from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from quantization.advise import advise
-from quantization.plans import Canvas, Machine, Plan
+from quantization.plans import Canvas, Machine, MemoryPlan
 from quantization.sizes import FULL, MODELS
 from scripts.bench.book import plain_pipeline
 from scripts.bench.plans import peak_of, sizes_of
@@ -144,7 +145,7 @@ def request(scale: Scale, what: str, steps: int, turn: int, pictures: Pictures) 
         Region(
             box=box,
             prompt=prompts(scale.region, 7 * turn + 3 * index),
-            reference=pictures.put(picture(turn, index)) if row >= 2 else "",
+            reference=BlobId(pictures.put(picture(turn, index)) if row >= 2 else ""),
         )
         for index, box in enumerate(BOXES)
     )
@@ -253,7 +254,7 @@ class Timed:
         self._renderer.draw([panel], on_step=lambda *_: told.append(self._clock.now()))
 
 
-def plan_for(parts: FluxParts, scale: Scale, level: str, device: str, row: str) -> Plan | None:
+def plan_for(parts: FluxParts, scale: Scale, level: str, device: str, row: str) -> MemoryPlan | None:
     """How a run would keep to this machine's memory; a GGUF's weights stay packed, as on a smaller one."""
     free, host, bfloat16 = memory_of(device)
     machine = Machine(kind=device, free=free, host=host, bfloat16=bfloat16)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import QUALITIES, resolve
+from model.files import BlobId
 from model.memory.panels.diversity import WINDOW
 from model.memory.panels.matcher import mean_similarity
 from model.render.flux.renderer import FluxRenderer
@@ -36,8 +36,10 @@ from model.render.png import encode
 from model.render.request import PanelRequest, Style
 from model.render.weights import open_checkpoint
 from model.run.batches import batches
+from model.run.requests import sampling_of
+from model.run.settle import settle
 from model.story.plan import panel_seed
-from model.studio import sampling_of
+from model.variants import QUALITIES
 from model.vision.clip import ImageEncoder
 from scripts.bench import held_out, scores
 from scripts.bench.drawer import NO_REFERENCES, request_for
@@ -114,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=24, help="panels (default 24)")
     parser.add_argument("--seed", type=int, default=7, help="which range of prompts, 0 to 39 (default 7)")
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
-    parser.add_argument("--weight", type=float, nargs="+", default=[Style(picture="").weight])
+    parser.add_argument("--weight", type=float, nargs="+", default=[Style(picture=BlobId("")).weight])
     parser.add_argument("--collapse", action="store_true", help="how alike are panels, and when too much?")
     parser.add_argument("--sheet", type=Path, help="also draw panel, other and styled panel side by side")
     flags = parser.parse_args(argv)
@@ -124,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         : flags.n
     ]
     sampling = replace(
-        sampling_of(resolve(quality=flags.quality)), max_sequence_length=checkpoint.global_tokens
+        sampling_of(settle(quality=flags.quality)), max_sequence_length=checkpoint.global_tokens
     )
 
     def request_of(panel: Wanted) -> PanelRequest:
@@ -156,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             styled = draw(
                 renderer,
                 [
-                    replace(request, style=Style(picture=str(other), weight=weight))
+                    replace(request, style=Style(picture=BlobId(str(other)), weight=weight))
                     for request, other in zip(requests, others, strict=True)
                 ],
             )

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Look
 from model.memory.characters.sightings import NewSighting, Sightings
@@ -138,7 +139,8 @@ def sightings(flags: argparse.Namespace) -> dict[str, float]:
 
         def new(number: int, vector: np.ndarray) -> NewSighting:
             return NewSighting(
-                character=mika, crop=f"{number:064x}", panel=f"{number:064x}", place="first-light p001_01",
+                character=mika, crop=BlobId(f"{number:064x}"), panel=f"{number:064x}",
+                place="first-light p001_01",
                 similarity=0.8, quality=0.8, embedding=Embedding(space="clip", vector=vector),
             )  # fmt: skip
 

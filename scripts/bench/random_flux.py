@@ -30,8 +30,8 @@ from transformers import (
 
 from model.render.flux.parts import FluxParts, read_flux
 from model.render.published import open_published
-from model.render.variants import VARIANTS
 from model.render.weights import Checkpoint
+from model.variants import VARIANTS
 from quantization.convert import convert
 from quantization.levels import LEVELS
 from scripts.starter.text import pair_tokenizer, word_tokenizer, word_vocabulary

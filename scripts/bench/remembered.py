@@ -25,18 +25,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.config import QUALITIES, resolve
 from model.memory.chronicle.chronicle import Chronicle
 from model.memory.store.library import Library
 from model.render.request import PanelRequest
 from model.run.draw import draw_all
-from model.run.models import Resident
-from model.run.plan import plan_for
-from model.run.progress import Reporter
 from model.run.recall import remember
 from model.run.rehearse import rehearse
+from model.run.requests import request_for, sampling_of
 from model.story.plan import panel_seed
-from model.studio import request_for, sampling_of
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 from scripts.bench.injection import lab
 from scripts.starter.judge.judge import Judge
 from scripts.starter.judge.labels import Reading
@@ -121,17 +120,20 @@ def main() -> int:
 
 def draw(flags: argparse.Namespace, library: Library, folder: Path) -> Mapping[str, list[Image.Image]]:
     """The pictures of each way, one a seed."""
-    settings = resolve(quality=flags.quality, detector="none", segmenter="none")
     path = folder / "story.json"
     path.write_text(json.dumps(STORY), encoding="utf-8")
-    with Reporter() as reporter:
-        models = Resident(settings, library, reporter)
-        told = plan_for(path, settings, models.checkpoint)
-        plan = remember(told, Chronicle(library), models.checkpoint).plan
-        sampling = sampling_of(settings)
-        cast = rehearse(plan, sampling, settings=settings, models=models, library=library, reporter=reporter)
+    said = {"quality": flags.quality, "detector": "none", "segmenter": "none", "library": library.folder}
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, **said) as studio,
+        studio.running() as context,
+    ):
+        checkpoint = context.models.checkpoint
+        plan = remember(studio.plan(path), Chronicle(context.library), checkpoint).plan
+        sampling = sampling_of(context.settings)
+        pictures = {key: one.picture for key, one in rehearse(plan, sampling, context).items()}
         before, after = (
-            request_for(panel, plan.style, cast, sampling, models.checkpoint) for panel in plan.panels
+            request_for(panel, plan.style, pictures, sampling, checkpoint) for panel in plan.panels
         )
         ways = {"before": before, "after": after}
         if flags.first_look:
@@ -144,8 +146,10 @@ def draw(flags: argparse.Namespace, library: Library, folder: Path) -> Mapping[s
         }
         drawn = draw_all(
             [request for requests in asked.values() for request in requests],
-            name="panels", settings=settings, models=models, library=library, reporter=reporter,
-        )  # fmt: skip
+            context,
+            stage="panels",
+            names={},
+        )
     return {
         name: [
             Image.open(io.BytesIO(library.load(drawn[request.key].blob))).convert("RGB")

@@ -26,13 +26,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.devices import compute_dtype, pick_device
 from model.render.png import encode
 from model.render.published import open_published, place_of, recognise
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sd.renderer import SDRenderer
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from scripts.starter.world import Identity, reference
 
 SEED = 4_000_000_000
@@ -66,7 +67,7 @@ def moved(renderer: SDRenderer, pairs: list[tuple[PanelRequest, PanelRequest]]) 
 
 def panel(size: int, sampling: Sampling, second: Region, *, face: str = "", seed: int = 0) -> PanelRequest:
     """Two characters before a beach; `face`: the first one's reference."""
-    first = Region(box=LEFT, prompt="boy with brown hair, waving", reference=face)
+    first = Region(box=LEFT, prompt="boy with brown hair, waving", reference=BlobId(face))
     return PanelRequest(
         weights="",
         width=size,
@@ -98,7 +99,13 @@ def measure(renderer: SDRenderer, people: list[str], size: int, sampling: Sampli
         ]
         faces = [
             tuple(
-                panel(size, how, Region(box=RIGHT, prompt=WORDS[0], reference=who), face=people[0], seed=n)
+                panel(
+                    size,
+                    how,
+                    Region(box=RIGHT, prompt=WORDS[0], reference=BlobId(who)),
+                    face=people[0],
+                    seed=n,
+                )
                 for who in people[1:]
             )
             for n in range(seeds)
@@ -119,7 +126,9 @@ def measure(renderer: SDRenderer, people: list[str], size: int, sampling: Sampli
 
 def cost(renderer: SDRenderer, people: list[str], size: int, sampling: Sampling) -> dict[str, float]:
     """Seconds of a panel, everything encoded before: two characters with references, and none."""
-    told = panel(size, sampling, Region(box=RIGHT, prompt=WORDS[0], reference=people[1]), face=people[0])
+    told = panel(
+        size, sampling, Region(box=RIGHT, prompt=WORDS[0], reference=BlobId(people[1])), face=people[0]
+    )
     seconds: dict[str, float] = {}
     for name, request in (("regions", told), ("plain", replace(told, regions=()))):
         renderer.draw([request])

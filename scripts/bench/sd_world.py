@@ -22,11 +22,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from model.memory.store.library import Library
 from model.render.sd.renderer import SDRenderer
 from model.render.weights import STARTER
-from model.run.progress import Reporter
-from model.run.settle import settle
+from model.studio import Studio
+from model.terminal import Terminal
 from model.vision.clip import ImageEncoder
 from scripts.bench import control, held_out, scores, sd_control
 from scripts.bench.drawer import FIRST_DRAW, Drawer, Way
@@ -121,15 +120,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     flags = parser.parse_args(argv)
     started = time.perf_counter()
-    settings = settle(
-        model=flags.weights, steps=flags.steps, guidance=flags.guidance_scale, scheduler=flags.scheduler,
-        refine_steps=flags.refine_steps, candidates=1, max_retries=0, detector="none", segmenter="none",
-        library=flags.library,
+    said = dict(
+        model=flags.weights, num_inference_steps=flags.steps, guidance_scale=flags.guidance_scale,
+        scheduler=flags.scheduler, refine_steps=flags.refine_steps, candidates=1, max_retries=0,
+        detector="none", segmenter="none", library=flags.library,
     )  # fmt: skip
     ways = [way for index, way in enumerate(WAYS) if flags.ways is None or index in flags.ways]
     judge = Judge.open()
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        drawer = Drawer(replace(settings, batch=flags.batch), library, reporter)
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, **said) as studio,
+        studio.running() as context,
+    ):
+        settings = replace(context.settings, batch=flags.batch)
+        drawer = Drawer(replace(context, settings=settings))
         found = {way.name: figures_of(drawer, judge, way, flags) for way in ways}
         control_figures = controlled(drawer, flags) if flags.pairs else {}
         if flags.sheet:

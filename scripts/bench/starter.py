@@ -17,14 +17,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the file may be run by its path
 
 from PIL import Image
 
-from model.config import QUALITIES, Settings, resolve
-from model.memory.store.library import Library
-from model.run.progress import Reporter
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 from scripts.bench import eyes, held_out, scores
 from scripts.bench.drawer import EVERYTHING, FIRST_DRAW, NO_MASK, NO_REFERENCES, TEXT_ONLY, Drawer, Way
 from scripts.bench.held_out import Wanted
@@ -105,7 +106,7 @@ def measure(
 
 def ablation(drawer: Drawer, judge: Judge, panels: Sequence[Wanted], flags: argparse.Namespace) -> str:
     """A Markdown table: the same prompts and seeds with parts of the machinery switched off."""
-    ways = ABLATED if drawer.settings.max_retries else ABLATED[1:]
+    ways = ABLATED if drawer.context.settings.max_retries else ABLATED[1:]
     same = same_character(drawer, judge, flags, ways)
     rows = [f"| | {' | '.join(ABLATION_COLUMNS.values())} |", "| --- |" + " --- |" * len(ABLATION_COLUMNS)]
     for way in ways:
@@ -132,11 +133,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     flags = parser.parse_args(argv)
     started = time.perf_counter()
-    settings = _settings(flags)
     panels = held_out.held_out_panels(flags.n, flags.seed)
     judge = Judge.open()
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        drawer = Drawer(settings, library, reporter)
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, **_said(flags)) as studio,
+        studio.running() as context,
+    ):
+        settings = replace(context.settings, batch=flags.batch)
+        drawer = Drawer(replace(context, settings=settings))
         table = ablation(drawer, judge, panels, flags) if flags.ablation else ""
         figures, own = measure(drawer, judge, panels, flags)
     how = f"{settings.steps} steps, guidance {settings.guidance:g}, {settings.max_retries} retries"
@@ -152,8 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _settings(flags: argparse.Namespace) -> Settings:
-    settings = resolve(
+def _said(flags: argparse.Namespace) -> dict[str, Any]:
+    return dict(
         model=flags.model,
         quality=flags.quality,
         candidates=flags.candidates,
@@ -163,7 +168,6 @@ def _settings(flags: argparse.Namespace) -> Settings:
         segmenter="auto" if flags.max_retries else "none",
         library=flags.library,
     )
-    return replace(settings, batch=flags.batch)
 
 
 def _rounded(value: float | None) -> float | None:

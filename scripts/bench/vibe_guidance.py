@@ -25,14 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import QUALITIES, resolve
+from model.files import BlobId
 from model.memory.store.library import Library
 from model.memory.vibe.memory import VibeMemory
 from model.render.request import PanelRequest
-from model.run.accept import Asked
+from model.run.accept import PanelJob
 from model.run.guide import guide
-from model.run.models import Resident
-from model.run.progress import Reporter
+from model.run.models import Models
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 from scripts.bench.injection import distance
 from scripts.bench.vibe_panels import asked_for, draw, labelled, seen
 from scripts.starter.judge.judge import Judge
@@ -43,7 +45,7 @@ FIRST_NEW = 10_000  # numbers of panels that no reader has seen
 
 def reader(
     folder: Path, pictures: Sequence[Image.Image], vectors: NDArray[np.float32], liked: NDArray[np.bool_],
-    labels: int, models: Resident, seed: int,
+    labels: int, models: Models, seed: int,
 ) -> VibeMemory:  # fmt: skip
     """The memory of somebody who has labelled some of the panels and seen all of them drawn."""
     vibe = VibeMemory(folder / "vibe.json", models.encoder)
@@ -92,31 +94,37 @@ def main() -> int:
     )
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="liked, plain and guided, a column a panel")
     flags = parser.parse_args()
-    settings = resolve(quality=flags.quality, detector="none", segmenter="none")
     judge = Judge.open()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Library.open(flags.library or Path(folder) / "library") as library,
-        Reporter() as reporter,
+        Terminal() as terminal,
+        Studio.open(
+            events=terminal,
+            quality=flags.quality,
+            detector="none",
+            segmenter="none",
+            library=flags.library or Path(folder) / "library",
+        ) as studio,
+        studio.running() as context,
     ):
-        models = Resident(settings, library, reporter)
+        settings, models, library = context.settings, context.models, context.library
         requests = asked_for(range(flags.panels), flags.seed, models.checkpoint, settings)
-        pictures, vectors = draw(requests, settings, models, library, reporter)
+        pictures, vectors = draw(requests, context)
         liked = np.array([all(seen(reading)) for reading in judge.read(pictures)])
         vibe = reader(Path(folder), pictures, vectors, liked, flags.labels, models, flags.seed)
         new = asked_for(range(FIRST_NEW, FIRST_NEW + flags.new), flags.seed, models.checkpoint, settings)
-        plain, places = draw(new, settings, models, library, reporter)
-        asked = {
-            str(number): Asked(names=("c",), tries=lambda _, one=request: one)
+        plain, places = draw(new, context)
+        jobs = {
+            str(number): PanelJob(names=("c",), request_for=lambda _, one=request: one)
             for number, request in enumerate(new)
         }
         result: dict[str, object] = {"new": flags.new, "hair_plain": hair_as_asked(new, judge.read(plain))}
         for weight in flags.weight:
-            told = replace(settings, vibe_guidance=True, vibe_weight=weight)
-            leaning, guidance = guide(asked, settings=told, vibe=vibe, library=library)
-            goals = [_picture(library, guidance.panels[name]) for name in asked]
-            leant = [one.tries(0) for one in leaning.values()]
-            guided, moved = draw(leant, settings, models, library, reporter)
+            steered = replace(settings, vibe_guidance=True, vibe_weight=weight)
+            changed, guidance = guide(jobs, replace(context, settings=steered), vibe)
+            goals = [_picture(library, guidance.panels[name]) for name in jobs]
+            leaning = [job.request_for(0) for job in changed.values()]
+            guided, moved = draw(leaning, context)
             row = measure(vibe, new, (plain, places), (guided, moved), goals)
             result[f"weight {weight:g}"] = row = {
                 **row,
@@ -152,7 +160,7 @@ def measure(
 
 
 def _picture(library: Library, blob: str) -> Image.Image:
-    return Image.open(io.BytesIO(library.load(blob))).convert("RGB")
+    return Image.open(io.BytesIO(library.load(BlobId(blob)))).convert("RGB")
 
 
 def _sheet(path: Path, *rows: Sequence[Image.Image]) -> None:

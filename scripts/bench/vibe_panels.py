@@ -34,21 +34,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import QUALITIES, Settings, resolve
-from model.memory.store.library import Library
+from model.config import Settings
 from model.memory.vibe.opinions import gather, unit
 from model.memory.vibe.scorer import Scorer
 from model.memory.vibe.settings import PRESETS, VibeSettings
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
+from model.run.context import Context
 from model.run.draw import draw_all
-from model.run.models import Resident
-from model.run.progress import Reporter
+from model.run.requests import sampling_of
 from model.story.layout import default_boxes
 from model.story.plan import panel_seed
 from model.story.prompts import region_prompt, write_panel
 from model.story.schema import Character, Presence, StoryPanel
-from model.studio import sampling_of
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 from scripts.bench.held_out import describe, style_of
 from scripts.bench.vibe import auc, kept
 from scripts.starter.judge.judge import Judge
@@ -192,21 +193,26 @@ def main() -> int:
     )
     flags = parser.parse_args()
     started = time.perf_counter()
-    settings = resolve(quality=flags.quality, detector="none", segmenter="none")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Library.open(flags.library or Path(folder)) as library,
-        Reporter() as reporter,
+        Terminal() as terminal,
+        Studio.open(
+            events=terminal,
+            quality=flags.quality,
+            detector="none",
+            segmenter="none",
+            library=flags.library or Path(folder),
+        ) as studio,
+        studio.running() as context,
     ):
-        models = Resident(settings, library, reporter)
-        requests = asked_for(range(flags.panels), flags.seed, models.checkpoint, settings)
-        pictures, vectors = draw(requests, settings, models, library, reporter)
+        requests = asked_for(range(flags.panels), flags.seed, context.models.checkpoint, context.settings)
+        pictures, vectors = draw(requests, context)
     wanted = np.array([wished(request) for request in requests])
     readings = Judge.open().read(pictures)
     wishes = np.array([seen(reading) for reading in readings])
     rates = ", ".join(
-        f"{name} {rate:.0%} (asked: {told:.0%})"
-        for name, rate, told in zip(WISHES, wishes.mean(0), wanted.mean(0), strict=True)
+        f"{name} {rate:.0%} (asked: {share:.0%})"
+        for name, rate, share in zip(WISHES, wishes.mean(0), wanted.mean(0), strict=True)
     )
     print(f"{len(pictures)} panels, {time.perf_counter() - started:.0f} s; the judge reads: {rates}")
     print("taste       labels        settings  match: all  accepted       gain  yes   auc    kept  pictures")
@@ -246,17 +252,12 @@ def wished(request: PanelRequest) -> tuple[bool, bool, bool]:
 
 def draw(
     requests: Sequence[PanelRequest],
-    settings: Settings,
-    models: Resident,
-    library: Library,
-    reporter: Reporter,
+    context: Context,
 ) -> tuple[list[Image.Image], NDArray[np.float32]]:
     """The pictures of requests, and their embeddings as a run has them."""
-    drawn = draw_all(
-        requests, name="panels", settings=settings, models=models, library=library, reporter=reporter
-    )
+    drawn = draw_all(requests, context, stage="panels", names={})
     outcomes = [drawn[request.key] for request in requests]
-    pictures = [Image.open(io.BytesIO(library.load(one.blob))).convert("RGB") for one in outcomes]
+    pictures = [Image.open(io.BytesIO(context.library.load(one.blob))).convert("RGB") for one in outcomes]
     return pictures, np.stack([one.embedding for one in outcomes if one.embedding is not None])
 
 

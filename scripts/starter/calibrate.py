@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.config import resolve
-from model.memory.store.library import Library
+from model.files import BlobId
 from model.render.weights import STARTER
 from model.run.measure import measure_all
-from model.run.progress import Reporter
+from model.studio import Studio
+from model.terminal import Terminal
 from scripts.bench.drawer import FIRST_DRAW, Drawer, request_for
 from scripts.bench.held_out import MEMBERS, RANGES, cast_panels
 
@@ -51,7 +51,7 @@ def cosines(drawer: Drawer, seed: int) -> tuple[Cosines, Cosines]:
                 crops.append(Image.open(io.BytesIO(drawer.library.load(sighting.crop))))
                 shown.append(region.reference)
     known = sorted(set(shown))
-    references = np.stack([drawer.models.reference_embedding(picture) for picture in known])
+    references = np.stack([drawer.models.reference_embedding(BlobId(picture)) for picture in known])
     found = (drawer.models.encoder.encode_images(crops) @ references.T).astype(np.float64)
     own = np.zeros(found.shape, dtype=bool)
     own[np.arange(len(shown)), [known.index(picture) for picture in shown]] = True
@@ -74,9 +74,13 @@ def main() -> int:
     parser.add_argument("--library", type=Path, default=Path("outputs/bench_library"))
     parser.add_argument("--write", action="store_true", help="put it into the manifest")
     flags = parser.parse_args()
-    settings = resolve(model=str(flags.model), max_retries=0, candidates=1, library=flags.library)
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        same, other = cosines(Drawer(settings, library, reporter), flags.seed)
+    said = {"model": flags.model, "max_retries": 0, "candidates": 1, "library": flags.library}
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, **said) as studio,
+        studio.running() as context,
+    ):
+        same, other = cosines(Drawer(context), flags.seed)
     limit, spread = even_odds(same, other)
     refused, taken = float((same < limit).mean()), float((other >= limit).mean())
     print(f"{len(same)} crops; own reference {same.mean():.3f}, others' {other.mean():.3f}")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from model.config import QUALITIES, resolve
-from model.memory.store.library import Library
-from model.run.progress import Reporter
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 from scripts.bench.drawer import Drawer
 from scripts.bench.held_out import held_out_panels
 
@@ -64,19 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     parser.add_argument("--out", type=Path, help="default: examples/gallery/starter_<quality>.png")
     flags = parser.parse_args(argv)
-    eye = "auto" if flags.max_retries else "none"
-    settings = resolve(
-        model=flags.model,
-        quality=flags.quality,
-        candidates=flags.candidates,
-        max_retries=flags.max_retries,
-        detector=eye,
-        segmenter=eye,
-        library=flags.library,
-    )
+    measured = "auto" if flags.max_retries else "none"
+    said = {
+        "model": flags.model,
+        "quality": flags.quality,
+        "candidates": flags.candidates,
+        "max_retries": flags.max_retries,
+        "detector": measured,
+        "segmenter": measured,
+        "library": flags.library,
+    }
     out = flags.out or ROOT / "examples" / "gallery" / f"starter_{flags.quality}.png"
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        pictures = Drawer(settings, library, reporter).draw(held_out_panels(flags.count, flags.seed))
+    with (
+        Terminal() as terminal,
+        Studio.open(events=terminal, **said) as studio,
+        studio.running() as context,
+    ):
+        pictures = Drawer(context).draw(held_out_panels(flags.count, flags.seed))
     out.parent.mkdir(parents=True, exist_ok=True)
     in_rows(pictures).save(out)
     sys.stdout.write(f"{out}: {len(pictures)} pictures\n")

@@ -12,16 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from model.config import QUALITIES, resolve
-from model.memory.store.library import Library
-from model.run.models import Resident
-from model.run.progress import Reporter
-from model.studio import make_book
+from model.studio import Studio
+from model.terminal import Terminal
+from model.variants import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = ROOT / "examples" / "showcase"
@@ -39,15 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--books", type=Path, default=ROOT / "outputs" / "showcase")
     parser.add_argument("--out", type=Path, default=ROOT / "examples" / "gallery")
     flags = parser.parse_args(argv)
-    settings = resolve(
-        model=flags.model, quality=flags.quality, seed=flags.seed, library=flags.books / "library"
-    )
+    said = {
+        "model": flags.model,
+        "quality": flags.quality,
+        "seed": flags.seed,
+        "library": flags.books / "library",
+    }
     flags.out.mkdir(parents=True, exist_ok=True)
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        models = Resident(settings, library, reporter)
+    with Terminal() as terminal, Studio.open(events=terminal, **said) as studio:
         for story in flags.stories:
             book = flags.books / story.stem
-            report = make_book(story, replace(settings, out=book), library, models, reporter)
+            report = studio.draw(studio.plan(story), out=book).report
             picture = flags.out / f"{story.stem}.png"
             with Image.open(book / "pages" / "page_001.png") as page:
                 page.convert("RGB").save(picture, optimize=True, dpi=page.info.get("dpi"))

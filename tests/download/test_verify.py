@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from download.catalog import CATALOG, INDEX, Source, named
 from download.verify import Digest, Expected, is_whole, shards_of, standing_of, state_of
-from model.config import MODELS
-from model.render.variants import EYES, VARIANTS
+from model.variants import MEASURING_PARTS, MODEL_NAMES, VARIANTS, variant_named
 
 COMMIT = "a" * 40
 
@@ -115,7 +114,7 @@ def test_missing_shards_and_files_are_counted(
 
 
 def test_every_variant_that_can_be_named_can_be_downloaded_whole() -> None:
-    rows = {row for rows in MODELS.values() for row in rows.values()} - {"starter"}
+    rows = set(VARIANTS) - {"starter"}
     assert rows <= set(CATALOG)
     for name in rows:
         fetched = {f"{source.repository}/{file}" for source in CATALOG[name].sources for file in source.files}
@@ -127,12 +126,14 @@ def test_every_variant_that_can_be_named_can_be_downloaded_whole() -> None:
                 assert any(file.endswith((".json", ".txt")) for file in inside), (
                     f"{name}: {part} without words"
                 )
-    for model in MODELS:
-        assert model == "starter" or named(model).name == next(iter(MODELS[model].values()))
+    for model in MODEL_NAMES:
+        row = variant_named(model)
+        assert row is not None
+        assert model == "starter" or named(model).name == row.name
 
 
-def test_the_eyes_that_a_run_looks_for_can_be_downloaded() -> None:
-    for part in EYES.values():
+def test_the_networks_that_measure_panels_can_be_downloaded() -> None:
+    for part in MEASURING_PARTS.values():
         names = [
             source.files
             for one in CATALOG.values()
@@ -147,8 +148,10 @@ def test_the_eyes_that_a_run_looks_for_can_be_downloaded() -> None:
 def test_levels_come_from_where_a_run_looks_for_them(name: str) -> None:
     gguf = CATALOG[name].gguf
     assert gguf is not None
-    looking = (Path(__file__).parents[2] / "model" / "run" / "fit.py").read_text(encoding="utf-8")
-    assert f'"{name}": "{gguf.repository}"' in looking
+    published = VARIANTS[name].gguf
+    assert published is not None
+    assert gguf.repository == published.repository
+    assert set(gguf.levels) == set(published.levels)
 
 
 def test_no_set_fetches_a_pickle_where_something_else_is_published() -> None:

@@ -35,7 +35,8 @@ def test_a_level_draws_the_book_by_a_plan(desk: Any, tiny: Path) -> None:
     assert f"taking Q4_0: outputs/gguf/{made.name}" in done.err
     level = desk.record("short")
     assert level["weights"]["fingerprint"] != checkpoint.fingerprint
-    assert level["config"]["gguf"].endswith("Q4_0.gguf")
+    assert level["config"]["gguf"]["path"].endswith("Q4_0.gguf")
+    assert level["config"]["gguf"]["level"] == "Q4_0"
     assert level["panels"][0]["key"] != own["panels"][0]["key"]
     assert level["memory"]["given_up"] == []
     assert "predicted peak" in level["memory"]["plan"]

@@ -35,7 +35,7 @@ def drawn(desk_in: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFacto
     desk = desk_in(tmp_path_factory.mktemp("panels"))
     done = desk.run(desk.write(long_story()), *RETRIES, "--inject_every", str(EVERY), "--inject", "diverse")
     assert done.code == 0, done.err
-    assert "p002_03: leans towards" in done.err
+    assert "p002_03: takes on colours of" in done.err
     return desk
 
 

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Candidate, Look
 from model.memory.store.library import Library
@@ -40,8 +41,8 @@ class Versions(RuleBasedStateMachine):
 
     @rule(picture=PICTURES)
     def rehearse(self, picture: str) -> None:
-        drawn = [Candidate(picture=picture, similarity=0.5)]
-        found = self.characters.rehearsed(LOOK, story="one", picture=picture, candidates=drawn)
+        drawn = [Candidate(picture=BlobId(picture), similarity=0.5)]
+        found = self.characters.rehearsed(LOOK, story="one", picture=BlobId(picture), candidates=drawn)
         assert found.id == self.number
         assert found.candidates == tuple(drawn)
         if not (self.stack and self.stack[-1][1]):  # a person's choice stays
@@ -49,7 +50,7 @@ class Versions(RuleBasedStateMachine):
 
     @rule(pictures=st.lists(PICTURES, min_size=1, max_size=3, unique=True))
     def choose(self, pictures: list[str]) -> None:
-        self.characters.choose(self.number, pictures, "user", "chosen")
+        self.characters.choose(self.number, list(map(BlobId, pictures)), "user", "chosen")
         self.push(tuple(pictures), True)
 
     @rule()
@@ -99,10 +100,10 @@ TestVersions = Versions.TestCase
 def test_a_rehearsal_replaces_a_rehearsal_and_nothing_else(tmp_path: Path) -> None:
     with Library.open(tmp_path) as library:
         characters = Characters(library)
-        first = characters.rehearsed(LOOK, story="one", picture="a", candidates=())
-        assert characters.rehearsed(LOOK, story="one", picture="b", candidates=()).pictures == ("b",)
-        characters.choose(first.id, ["c"], "sighting", "approved")
-        assert characters.rehearsed(LOOK, story="one", picture="d", candidates=()).pictures == ("c",)
+        first = characters.rehearsed(LOOK, story="one", picture=BlobId("a"), candidates=())
+        assert characters.rehearsed(LOOK, story="one", picture=BlobId("b"), candidates=()).pictures == ("b",)
+        characters.choose(first.id, [list(map(BlobId, "c"))], "sighting", "approved")
+        assert characters.rehearsed(LOOK, story="one", picture=BlobId("d"), candidates=()).pictures == ("c",)
         assert [version.pictures for version in characters.versions(first.id)] == [("c",), ("b",), ("a",)]
 
 
@@ -110,7 +111,7 @@ def test_nobody_of_that_number_and_no_pictures_are_refused(tmp_path: Path) -> No
     with Library.open(tmp_path) as library:
         characters = Characters(library)
         with pytest.raises(ValueError, match="no character 7"):
-            characters.choose(7, ["a"], "user", "chosen")
+            characters.choose(7, [list(map(BlobId, "a"))], "user", "chosen")
         with pytest.raises(ValueError, match="one picture at least"):
             characters.choose(characters.introduce(LOOK).id, [], "user", "chosen")
 
@@ -118,8 +119,8 @@ def test_nobody_of_that_number_and_no_pictures_are_refused(tmp_path: Path) -> No
 def test_who_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
     with Library.open(tmp_path) as library:
         characters = Characters(library)
-        one = characters.rehearsed(LOOK, story="one", picture="a", candidates=())
-        characters.choose(one.id, ["b", "c"], "user", "chosen")
+        one = characters.rehearsed(LOOK, story="one", picture=BlobId("a"), candidates=())
+        characters.choose(one.id, list(map(BlobId, ["b", "c"])), "user", "chosen")
         characters.forget(one.id)
         assert characters.all() == ()
         for table in ("character_names", "character_versions", "character_references"):

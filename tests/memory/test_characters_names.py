@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Candidate, Look
 from model.memory.store.library import Library
@@ -28,8 +29,8 @@ def characters(tmp_path: Path) -> Iterator[Characters]:
 
 
 def rehearse(characters: Characters, look: Look, picture: str, story: str = "one") -> int:
-    drawn = [Candidate(picture=picture, similarity=0.5)]
-    return characters.rehearsed(look, story=story, picture=picture, candidates=drawn).id
+    drawn = [Candidate(picture=BlobId(picture), similarity=0.5)]
+    return characters.rehearsed(look, story=story, picture=BlobId(picture), candidates=drawn).id
 
 
 def kept(characters: Characters, look: Look) -> str:
@@ -85,7 +86,7 @@ def test_homonyms_live_beside_each_other(characters: Characters) -> None:
     assert first != second
     assert (kept(characters, MIKA), kept(characters, other)) == ("red", "suit")
     # Approving one of them leaves the other as it is described.
-    characters.choose(first, ["red"], "rehearsal", "approved")
+    characters.choose(first, [list(map(BlobId, "red"))], "rehearsal", "approved")
     assert kept(characters, other) == "suit"
     assert kept(characters, replace(MIKA, description="somebody else again")) == "red"
 
@@ -94,7 +95,7 @@ def test_what_a_person_approved_is_kept_for_other_descriptions_styles_and_weight
     characters: Characters,
 ) -> None:
     number = rehearse(characters, MIKA, "red")
-    characters.choose(number, ["red"], "rehearsal", "approved")
+    characters.choose(number, [list(map(BlobId, "red"))], "rehearsal", "approved")
     for change in ({"description": "girl with blue hair"}, {"style": "ink"}, {"weights": "b"}):
         assert kept(characters, replace(MIKA, **change)) == "red"
     assert kept(characters, replace(MIKA, variant="winter")) == ""
@@ -106,14 +107,14 @@ def test_a_number_or_a_description_is_nobody_in_another_story(
 ) -> None:
     look = replace(MIKA, name=name, aliases=(), description=description)
     number = rehearse(characters, look, "red")
-    characters.choose(number, ["red"], "rehearsal", "approved")
+    characters.choose(number, [list(map(BlobId, "red"))], "rehearsal", "approved")
     assert kept(characters, look) == "red"
     assert kept(characters, replace(look, description=f"{description}, hat")) == ""
 
 
 def test_a_picture_given_by_hand_serves_whoever_comes_first(characters: Characters) -> None:
     number = characters.introduce(Look(name="Mika")).id
-    characters.choose(number, ["photo", "profile"], "user", "given")
+    characters.choose(number, list(map(BlobId, ["photo", "profile"])), "user", "given")
     found = characters.find(MIKA)
     assert found is not None
     assert found.pictures == ("photo", "profile")
@@ -121,23 +122,27 @@ def test_a_picture_given_by_hand_serves_whoever_comes_first(characters: Characte
     known = characters.get(number)
     assert known is not None
     assert (known.look.description, known.look.aliases) == (MIKA.description, ("Mimi",))
-    assert characters.beside("photo") == ("profile",)
-    assert characters.beside("profile") == ()
+    assert characters.further_pictures(BlobId("photo")) == ("profile",)
+    assert characters.further_pictures(BlobId("profile")) == ()
 
 
 def test_a_storys_own_pictures_come_first_until_a_person_chooses(characters: Characters) -> None:
     own = replace(MIKA, style="", weights="")
     rehearse(characters, MIKA, "red")
-    given_ = characters.given(own, story="one", pictures=["photo"])
+    given_ = characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))])
     assert given_.pictures == ("photo",)
     # A chapter that brings no picture keeps it: a person's picture beats a rehearsal.
     assert kept(characters, MIKA) == "photo"
-    characters.choose(given_.id, ["sighting"], "sighting", "approved")
-    assert characters.given(own, story="one", pictures=["photo"]).pictures == ("sighting",)
+    characters.choose(given_.id, [list(map(BlobId, "sighting"))], "sighting", "approved")
+    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))]).pictures == ("sighting",)
     # A new picture is later than the choice; back to the old one, the new one is what is replaced.
-    assert characters.given(own, story="one", pictures=["photo 2"]).pictures == ("photo 2",)
-    assert characters.given(own, story="one", pictures=["photo"]).pictures == ("photo",)
+    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 2"))]).pictures == (
+        "photo 2",
+    )
+    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))]).pictures == ("photo",)
     characters.pin(given_.id)
-    assert characters.given(own, story="one", pictures=["photo 3"]).pictures == ("photo",)
+    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 3"))]).pictures == ("photo",)
     characters.pin(given_.id, False)
-    assert characters.given(own, story="one", pictures=["photo 3"]).pictures == ("photo 3",)
+    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 3"))]).pictures == (
+        "photo 3",
+    )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from model.errors import IntegrityError
+from model.files import BlobId
 from model.memory.panels.books import bind_book, books, forget_book, pictures_of
 from model.memory.panels.cache import NewPanel, PanelCache
 from model.memory.panels.eviction import CacheLimits, Held, choose, evict, kept_whatever
@@ -118,12 +119,12 @@ class Cache(RuleBasedStateMachine):
         assert not self.library.rows("SELECT * FROM evicted")
 
     def size(self) -> int:
-        return sum(self.library.blob_path(blob).stat().st_size for blob in set(self.blob.values()))
+        return sum(self.library.blob_path(BlobId(blob)).stat().st_size for blob in set(self.blob.values()))
 
     def expected(self, entries: int, size: int) -> list[str]:
         """One at a time, from the front of the list."""
         left, gone = list(self.use), []
-        bytes_of = {blob: self.library.blob_path(blob).stat().st_size for blob in self.blob.values()}
+        bytes_of = {blob: self.library.blob_path(BlobId(blob)).stat().st_size for blob in self.blob.values()}
 
         def stays(key: str) -> bool:
             if key in self.pinned or key in self.liked or self.blob[key] in self.shown:
@@ -144,7 +145,7 @@ class Cache(RuleBasedStateMachine):
     def the_same_panels(self) -> None:
         assert list(self.cache.keys()) == self.use
         for blob in self.blob.values():
-            assert self.library.load(blob)
+            assert self.library.load(BlobId(blob))
 
     def teardown(self) -> None:
         self.library.close()
@@ -216,7 +217,7 @@ def test_crops_go_with_their_panel_unless_another_row_names_them(tmp_path: Path)
         with library.writing() as connection:
             connection.execute("INSERT INTO stories VALUES ('s', ?, 1)", (json.dumps([told]),))
         assert evict(library, NOTHING).keys == ("gone",)
-        assert [library.blob_path(blob).exists() for blob in (gone, mine, shared, told)] == [
+        assert [library.blob_path(BlobId(blob)).exists() for blob in (gone, mine, shared, told)] == [
             False,
             False,
             True,
@@ -277,7 +278,7 @@ def test_a_kill_during_eviction_loses_nothing(tmp_path: Path) -> None:
                 evictor.communicate()
         for key, blob in pinned.items():
             assert cache.get(key) is not None
-            assert library.load(blob) == picture(key)
+            assert library.load(BlobId(blob)) == picture(key)
         for record in cache.get_all():
             try:
                 library.load(record.blob)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import IntegrityError, StorageError
+from model.files import BlobId
 from model.memory.store import schema
 from model.memory.store.library import Library
 
@@ -116,7 +117,7 @@ def test_a_damaged_or_missing_blob_is_told_and_mended_by_storing_it_again(tmp_pa
 @pytest.mark.parametrize("name", ["", "../../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
 def test_only_a_sha256_names_a_blob(tmp_path: Path, name: str) -> None:
     with Library.open(tmp_path) as library, pytest.raises(IntegrityError, match="not the name of a blob"):
-        library.load(name)
+        library.load(BlobId(name))
 
 
 # --- bad files

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Look
 from model.memory.characters.sightings import NewSighting, Sightings
@@ -37,7 +38,7 @@ def mika(library: Library) -> int:
 def seen(character: int, crop: str, space: str = "clip", **facts: float) -> NewSighting:
     return NewSighting(
         character=character,
-        crop=crop,
+        crop=BlobId(crop),
         panel="key",
         place="one p001_01",
         similarity=facts.get("similarity", 0.8),

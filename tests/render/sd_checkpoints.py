@@ -40,7 +40,7 @@ from model.geometry import Box
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sd.renderer import SDRenderer
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from scripts.starter.text import pair_tokenizer
 
 # diffusers hands tensors to numpy in the old way; nothing here can change that.

@@ -116,7 +116,7 @@ def test_a_plain_panel_is_what_flux_pipeline_draws(
     pipeline = plain_pipeline(renderer.parts)
 
     def encoded(prompt: str) -> Any:
-        spoken = renderer.checkpoint.spoken(prompt)
+        spoken = renderer.checkpoint.normalised(prompt)
         text = parts.t5(parts.t5_tokenizer(spoken, return_tensors="pt").input_ids)[0]
         return text, parts.clip(parts.clip_tokenizer(spoken, return_tensors="pt").input_ids).pooler_output
 

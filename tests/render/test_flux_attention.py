@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.flux import attention as flux_attention
 from model.render.flux.attention import Pieces, attend, in_pieces
@@ -110,7 +111,7 @@ def test_a_panel_in_pieces_is_the_panel_under_the_mask(
             weights="0" * 64, width=128, height=128, negative="",
             prompt="colour comic, beach" + ", boy" * seed,
             regions=(
-                Region(box=Box(0.0, 0.0, 0.5, 1.0), prompt="girl with red hair", reference=RED),
+                Region(box=Box(0.0, 0.0, 0.5, 1.0), prompt="girl with red hair", reference=BlobId(RED)),
                 Region(box=Box(0.5, 0.2, 0.5, 0.8), prompt="boy, waving"),
             ),
             seed=seed, sampling=Sampling(steps=2, guidance=1.0, refine_steps=1),

@@ -16,7 +16,7 @@ from model.render.flux.renderer import FluxRenderer
 from model.render.flux.vae import read_vae, sizes_of
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from tests.render.flux_checkpoints import REPOSITORIES, in_cache
 from tests.render.ldm_names import vae_state
 

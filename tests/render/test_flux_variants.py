@@ -18,14 +18,14 @@ from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
 from PIL import Image, ImageDraw
 from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionModel
 
-from model.config import PRESETS, QUALITIES
+from model.files import BlobId
 from model.geometry import Box
 from model.render.flux.conditions import square_picture
 from model.render.flux.redux import Redux
 from model.render.flux.renderer import FluxRenderer
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.variants import VARIANTS
+from model.variants import QUALITIES, VARIANTS
 from scripts.bench.book import plain_pipeline
 from tests.render.flux_checkpoints import TOKENS
 
@@ -45,8 +45,8 @@ def picture(colour: str, size: tuple[int, int] = (30, 60)) -> bytes:
 
 PICTURES = {hashlib.sha256(data).hexdigest(): data for data in (picture("red"), picture("blue", (40, 40)))}
 RED, BLUE = PICTURES
-LEFT = Region(box=Box(0.0, 0.0, 0.5, 1.0), prompt="girl red hair", reference=RED)
-RIGHT = Region(box=Box(0.5, 0.0, 0.5, 1.0), prompt="boy blue hair hoodie", reference=RED)
+LEFT = Region(box=Box(0.0, 0.0, 0.5, 1.0), prompt="girl red hair", reference=BlobId(RED))
+RIGHT = Region(box=Box(0.5, 0.0, 0.5, 1.0), prompt="boy blue hair hoodie", reference=BlobId(RED))
 PAIR = PanelRequest(
     weights="0" * 64, width=SIDE, height=SIDE, prompt="comic beach", negative="", regions=(LEFT, RIGHT),
     seed=7, sampling=Sampling(steps=STEPS, guidance=3.5),
@@ -282,11 +282,10 @@ def test_each_character_is_encoded_once_and_by_itself(renderers: Callable[[str],
 @pytest.mark.parametrize("row", VARIANTS)
 def test_every_row_of_the_table_has_its_presets(row: str) -> None:
     assert set(VARIANTS[row].presets) == set(QUALITIES)
-    assert set(VARIANTS) == set(PRESETS)
 
 
 def test_the_defaults_are_those_of_the_makers() -> None:
-    balanced = {row: PRESETS[row]["balanced"] for row in PRESETS}
+    balanced = {row: one.presets["balanced"] for row, one in VARIANTS.items()}
     named = {row: (one.steps, one.refine_steps, one.guidance) for row, one in balanced.items()}
     assert named["flux-dev"] == (20, 10, 3.5)
     assert named["flux-schnell"] == (4, 4, 1.0)

@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from model.files import BlobId
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import Style
 from model.render.schedulers import NAMES as FLOW_SAMPLERS
@@ -52,7 +53,7 @@ def test_flux_draws_without(tiny: Path, sampler: str) -> None:
     panel = replace(
         test_flux.sampled(test_flux.GUIDED, scheduler=sampler, refine_steps=1, reference_scale=0.5),
         regions=(replace(test_flux.LEFT, reference=test_flux.RED), test_flux.RIGHT),
-        style=Style(picture=test_flux.BLUE),
+        style=Style(picture=BlobId(test_flux.BLUE)),
     )
     with Doubles() as doubles:
         renderer.draw([panel])
@@ -66,7 +67,7 @@ def test_stable_diffusion_draws_without(tmp_path_factory: pytest.TempPathFactory
         sd_checkpoints.CAST, scheduler=sampler, refine_steps=1, guidance=3.0, reference_scale=0.5
     )
     with Doubles() as doubles:
-        renderer.draw([replace(panel, style=Style(picture=sd_checkpoints.BLUE))])
+        renderer.draw([replace(panel, style=Style(picture=BlobId(sd_checkpoints.BLUE)))])
     assert doubles.made == set()
 
 

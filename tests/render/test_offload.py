@@ -17,13 +17,13 @@ from model.render.flux.renderer import FluxRenderer
 from model.render.offload import FALLS, PlannedRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint, open_checkpoint
-from quantization.plans import GB, Canvas, Machine, Plan, predict
+from quantization.plans import GB, Canvas, Machine, MemoryPlan, predict
 from quantization.sizes import FULL, MODELS
 
 CANVAS = Canvas(width=256, height=256, batch=4)
 
 
-def plan(*, level: str = FULL, free: int = 4 * GB, **choices: Any) -> Plan:
+def plan(*, level: str = FULL, free: int = 4 * GB, **choices: Any) -> MemoryPlan:
     machine = Machine(kind="cpu", free=free, host=free)
     return predict(MODELS["starter"], machine, CANVAS, level=level, **choices)
 
@@ -125,7 +125,7 @@ class Full:
     def __init__(self, most: int) -> None:
         self.most = most
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """It reads no prompts."""
 
     def draw(
@@ -138,7 +138,7 @@ class Full:
         return tuple(Image.new("RGB", (8, 8), (one.seed, 0, 0)) for one in requests)
 
 
-def plans(*batches: int) -> list[Plan]:
+def plans(*batches: int) -> list[MemoryPlan]:
     machine = Machine(kind="cpu", free=GB, host=GB)
     return [
         predict(MODELS["starter"], machine, Canvas(width=256, height=256, batch=batch)) for batch in batches
@@ -173,7 +173,7 @@ def test_two_falls_are_enough_and_the_last_plan_is_the_end() -> None:
 
 
 def test_a_renderer_that_does_not_fit_is_loaded_by_a_smaller_plan() -> None:
-    def make(plan: Plan) -> Full:
+    def make(plan: MemoryPlan) -> Full:
         if plan.batch == 8:
             raise OutOfMemory("too large")
         return Full(8)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from model.config import Adapter, resolve, variant_named
+from model.config import Adapter
 from model.errors import ConfigError, IntegrityError, WeightsMissing
 from model.render import digests as digests_module
 from model.render.digests import digests
@@ -22,9 +22,9 @@ from model.render.flux.names import to_diffusers
 from model.render.flux.parts import read_transformer
 from model.render.places import hub_cache, stored_as, weight_files
 from model.render.published import is_here, open_published, place_of, recognise
-from model.render.variants import VARIANTS
 from model.render.weights import with_adapters
-from model.run.settle import checkpoint_of, fit, settle
+from model.run.settle import checkpoint_of, settle
+from model.variants import VARIANTS, variant_named
 from scripts.starter.export import write_gguf
 from tests.render.flux_checkpoints import REPOSITORIES, bfl, in_cache, new_transformer
 
@@ -316,8 +316,9 @@ def test_levels_that_were_fetched_without_the_whole_weights_are_drawn_with(own: 
         checkpoint_of(settle(model="flux"))
     said: list[str] = []
     for asked in ("Q8_0", "auto", str(file)):
-        settings = fit(settle(model="flux-dev", gguf=asked, device="cpu"), said.append)
-        assert Path(settings.gguf) == file, said
+        settings = settle(model="flux-dev", gguf=asked, device="cpu", say=said.append)
+        assert settings.gguf is not None, said
+        assert settings.gguf.path == file, said
     checkpoint = checkpoint_of(settings)
     assert f"transformer/{file.name}" in checkpoint.files
     assert len(read_transformer(checkpoint, dtype=torch.float32).transformer_blocks) == 1
@@ -420,12 +421,12 @@ def test_a_lora_of_another_model_is_refused(
 def test_a_lora_is_said_as_path_and_weight(tmp_path: Path) -> None:
     file = tmp_path / "a:b.safetensors"
     file.touch()
-    said = resolve(lora=[str(file), f"{file}:-0.5"]).adapters
+    said = settle(lora=[str(file), f"{file}:-0.5"]).adapters
     assert said == (Adapter(path=str(file)), Adapter(path=str(file), weight=-0.5))
     with pytest.raises(ConfigError, match=r"--lora: .* is no file"):
-        resolve(lora=[str(tmp_path / "none.safetensors")])
+        settle(lora=[str(tmp_path / "none.safetensors")])
     with pytest.raises(ConfigError, match=r"--lora: 11.0 is out of range"):
-        resolve(lora=[f"{file}:11"])
+        settle(lora=[f"{file}:11"])
 
 
 # --- properties

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.png import panel_png
 from model.render.request import PanelRequest, Region, Sampling, Style, canonical
@@ -18,7 +19,7 @@ REQUEST = PanelRequest(
     height=192,
     prompt='colour comic, one character, the words "NIGHT MARKET"',
     negative="blurry",
-    regions=(Region(box=Box(0.1, 0.2, 0.3, 0.4), prompt="girl with red hair", reference="a" * 64),),
+    regions=(Region(box=Box(0.1, 0.2, 0.3, 0.4), prompt="girl with red hair", reference=BlobId("a" * 64)),),
     seed=7,
     sampling=Sampling(steps=16, guidance=2.5),
 )
@@ -53,9 +54,9 @@ def test_everything_that_decides_the_pixels_is_in_the_key() -> None:
         replace(REQUEST, negative=""),
         replace(REQUEST, seed=8),
         replace(REQUEST, regions=()),
-        replace(REQUEST, style=Style(picture="b" * 64)),
-        replace(REQUEST, style=Style(picture="c" * 64)),
-        replace(REQUEST, style=Style(picture="b" * 64, weight=0.25)),
+        replace(REQUEST, style=Style(picture=BlobId("b" * 64))),
+        replace(REQUEST, style=Style(picture=BlobId("c" * 64))),
+        replace(REQUEST, style=Style(picture=BlobId("b" * 64), weight=0.25)),
         replace(REQUEST, regions=(region, region)),
         replace(REQUEST, regions=(replace(region, box=Box(0.1, 0.2, 0.3, 0.41)),)),
         replace(REQUEST, regions=(replace(region, prompt="girl with blue hair"),)),

@@ -14,11 +14,12 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from model.errors import ConfigError, IntegrityError
+from model.files import BlobId
 from model.geometry import Box
 from model.render.published import open_published
 from model.render.request import PanelRequest, Style
 from model.render.sd.renderer import SDRenderer
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from tests.render.sd_checkpoints import (
     ADAPTERS,
     BLUE,
@@ -163,7 +164,7 @@ def test_the_same_request_gives_the_same_bytes(renderer: SDRenderer) -> None:
         (PAIR, sampled(PAIR, refine_steps=STEPS - 1)),
         (PAIR, sampled(PAIR, scheduler="dpm")),
         (PAIR, sampled(PAIR, guidance=4.0)),
-        (PLAIN, replace(PLAIN, style=Style(picture=RED, weight=1.0))),
+        (PLAIN, replace(PLAIN, style=Style(picture=BlobId(RED), weight=1.0))),
         (replace(PLAIN, prompt="beach, " * 60), replace(PLAIN, prompt="beach, " * 60 + "red")),
     ],
 )  # fmt: skip

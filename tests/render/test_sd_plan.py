@@ -8,7 +8,7 @@ import pytest
 
 from model.render.published import open_published
 from model.render.sd.renderer import SDRenderer
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from quantization.plans import GB, Canvas, Machine, predict
 from quantization.sizes import MODELS
 from tests.render.sd_checkpoints import CAST, OLD_ARRAYS, PICTURES, draw, open_sd, sampled, sd_folder

@@ -15,7 +15,7 @@ from model.errors import IntegrityError
 from model.render.published import open_published, recognise
 from model.render.sd.renderer import SDRenderer
 from model.render.sd.single import PUBLISHED
-from model.render.variants import VARIANTS
+from model.variants import VARIANTS
 from tests.render.ldm_names import open_clip_state, unet_state, vae_state
 from tests.render.sd_checkpoints import (
     ADAPTERS,

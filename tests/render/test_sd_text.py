@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import resolve
 from model.render.sd.text import BACK, Prompts, windows
-from model.render.variants import VARIANTS, Variant
+from model.run.settle import settle
+from model.variants import VARIANTS, Variant
 from tests.render.sd_checkpoints import SECOND, WIDTH, open_sd
 
 
@@ -25,7 +25,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Prompts:
 @pytest.mark.parametrize("row", [row for row in VARIANTS.values() if row.family.startswith("sd")])
 def test_the_table_says_what_is_read(prompts: Prompts, row: Variant) -> None:
     """Of a panel's prompt as many tokens as table and settings say, of a figure's all, window by window."""
-    limit = resolve(model=row.name).max_sequence_length
+    limit = settle(model=row.name).max_sequence_length
     assert limit == row.global_tokens
     assert row.region_tokens == prompts._encoders[0][0].model_max_length - 2
     with torch.inference_mode():

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling, Style
@@ -40,7 +41,7 @@ def donor() -> bytes:
 
 
 PICTURE = donor()
-STYLED = replace(REQUEST, style=Style(picture=hashlib.sha256(PICTURE).hexdigest(), weight=1.0))
+STYLED = replace(REQUEST, style=Style(picture=BlobId(hashlib.sha256(PICTURE).hexdigest()), weight=1.0))
 
 
 def palette(weight: float) -> Palette:

@@ -137,12 +137,12 @@ def test_a_closed_vocabulary_leaves_out_what_it_does_not_know() -> None:
     known = checkpoint(
         frozenset(["colour", "comic", "one", "character", "girl", "with", "red", "hair", "t-shirt"])
     )
-    assert known.spoken(PROMPT) == "colour comic one character girl with red hair t-shirt"
+    assert known.normalised(PROMPT) == "colour comic one character girl with red hair t-shirt"
     assert known.unknown_words(PROMPT) == ("an", "astronaut's", "helmet")
 
 
 def test_an_open_vocabulary_takes_the_prompt_as_it_is() -> None:
-    assert checkpoint(None).spoken(PROMPT) == PROMPT
+    assert checkpoint(None).normalised(PROMPT) == PROMPT
     assert checkpoint(None).unknown_words(PROMPT) == ()
 
 
@@ -151,9 +151,9 @@ def test_what_is_spoken_is_known_and_speaking_it_again_changes_nothing(
     prompt: str, words: frozenset[str]
 ) -> None:
     known = checkpoint(words)
-    spoken = known.spoken(prompt)
+    spoken = known.normalised(prompt)
     assert set(spoken.split()) <= words
-    assert known.spoken(spoken) == spoken
+    assert known.normalised(spoken) == spoken
     assert known.unknown_words(spoken) == ()
     assert not set(known.unknown_words(prompt)) & words
 

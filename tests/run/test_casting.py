@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from model.config import resolve
 from model.errors import IntegrityError
 from model.memory.characters.database import Characters
 from model.memory.store.library import Library
 from model.render.weights import open_checkpoint
 from model.run.cast import Kept, keep_rehearsal, look_of, recast
-from model.run.plan import plan_for
+from model.run.plan import read_plan
 from model.story.plan import CastMember, Plan
 
 STARTER = open_checkpoint()
@@ -34,7 +33,7 @@ def plan(folder: Path, title: str, variant: str | None = None, **cast: dict[str,
     story = {"version": 1, "title": title, "characters": cast, "pages": [{"panels": [{"characters": shown}]}]}
     path = folder / "story.json"
     path.write_text(json.dumps(story), encoding="utf-8")
-    return plan_for(path, resolve(), STARTER)
+    return read_plan(path, seed=0, shapes=STARTER.shapes)
 
 
 def kept(made: Plan, library: Library) -> list[Kept | None]:

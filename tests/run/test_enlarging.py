@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from model.config import Settings, resolve
 from model.errors import ConfigError, WeightsMissing
-from model.files import sha256_of
+from model.files import BlobId, sha256_of
 from model.memory.panels.cache import PanelCache
 from model.memory.store.library import Library
 from model.render.png import panel_png
 from model.render.request import PanelRequest, Sampling
 from model.run.enlarge import enlarge_all, enlarged_key
-from model.run.models import Resident
-from model.run.progress import Reporter
+from model.run.models import Models
+from model.studio import Studio
 
 COLOURS = ("#c02020", "#20c020", "#2020c0")
 SIZES = ((32, 32), (48, 24), (32, 32))
@@ -36,9 +35,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.fixture
-def drawn(library: Library) -> list[str]:
+def drawn(library: Library) -> list[BlobId]:
     """Three drawn panels, as the run keeps them."""
-    blobs: list[str] = []
+    blobs: list[BlobId] = []
     for seed, (colour, size) in enumerate(zip(COLOURS, SIZES, strict=True)):
         sampling = Sampling(steps=1, guidance=1.0)
         request = PanelRequest(
@@ -49,20 +48,20 @@ def drawn(library: Library) -> list[str]:
     return blobs
 
 
-def enlarged(library: Library, drawn: list[str], tiny: Path, upscaler: str) -> tuple[list[str], Resident]:
-    settings: Settings = resolve(model=str(tiny), upscaler=upscaler, device="cpu")
-    with Reporter() as reporter:
-        models = Resident(settings, library, reporter)
-        made = enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
+def enlarged(library: Library, drawn: list[BlobId], tiny: Path, upscaler: str) -> tuple[list[BlobId], Models]:
+    opened = Studio.open(model=tiny, upscaler=upscaler, device="cpu", library=library.folder)
+    with opened as studio, studio.running() as context:
+        models = context.models
+        made = enlarge_all(drawn, context)
     return [made[blob] for blob in drawn] if made else [], models
 
 
-def opened(library: Library, blob: str) -> Image.Image:
+def opened(library: Library, blob: BlobId) -> Image.Image:
     return Image.open(io.BytesIO(library.load(blob)))
 
 
 def test_panels_become_large_and_keep_their_facts(
-    library: Library, drawn: list[str], tiny: Path, doubler: Path
+    library: Library, drawn: list[BlobId], tiny: Path, doubler: Path
 ) -> None:
     large, _ = enlarged(library, drawn, tiny, str(doubler))
     for before, after, colour in zip(drawn, large, COLOURS, strict=True):
@@ -74,7 +73,7 @@ def test_panels_become_large_and_keep_their_facts(
 
 
 def test_a_second_run_enlarges_nothing_and_loads_nothing(
-    library: Library, drawn: list[str], tiny: Path, doubler: Path
+    library: Library, drawn: list[BlobId], tiny: Path, doubler: Path
 ) -> None:
     first, models = enlarged(library, drawn[:2], tiny, str(doubler))
     assert "upscaler" in vars(models)
@@ -88,7 +87,7 @@ def test_a_second_run_enlarges_nothing_and_loads_nothing(
 
 
 def test_another_upscaler_makes_other_pictures(
-    library: Library, drawn: list[str], tiny: Path, doubler: Path, plain_upscaler: Callable[[int], Path]
+    library: Library, drawn: list[BlobId], tiny: Path, doubler: Path, plain_upscaler: Callable[[int], Path]
 ) -> None:
     fourfold = plain_upscaler(4)
     first, _ = enlarged(library, drawn, tiny, str(doubler))
@@ -99,13 +98,13 @@ def test_another_upscaler_makes_other_pictures(
     assert set(PanelCache(library).keys()) == keys
 
 
-def test_none_enlarges_nothing(library: Library, drawn: list[str], tiny: Path) -> None:
+def test_none_enlarges_nothing(library: Library, drawn: list[BlobId], tiny: Path) -> None:
     assert enlarged(library, drawn, tiny, "none")[0] == []
     assert len(PanelCache(library)) == 0
 
 
 def test_a_damaged_enlargement_is_made_again(
-    library: Library, drawn: list[str], tiny: Path, doubler: Path
+    library: Library, drawn: list[BlobId], tiny: Path, doubler: Path
 ) -> None:
     (first, *_), _ = enlarged(library, drawn, tiny, str(doubler))
     library.blob_path(first).write_bytes(b"damaged")
@@ -117,17 +116,16 @@ def test_a_damaged_enlargement_is_made_again(
 def test_an_upscaler_that_is_not_there_is_refused_before_the_run(tmp_path: Path) -> None:
     missing = tmp_path / "4x.pth"
     with pytest.raises(ConfigError, match=r"--upscaler: .*4x\.pth is no file; use starter, none"):
-        resolve(upscaler=str(missing))
+        Studio.open(upscaler=missing)
 
 
 def test_an_upscaler_that_vanishes_is_named(
-    library: Library, drawn: list[str], tiny: Path, tmp_path: Path
+    library: Library, drawn: list[BlobId], tiny: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "2x.safetensors"
     path.touch()
-    settings = resolve(model=str(tiny), upscaler=str(path), device="cpu")
+    opened = Studio.open(model=tiny, upscaler=path, device="cpu", library=library.folder)
     path.unlink()
-    with Reporter() as reporter:
-        models = Resident(settings, library, reporter)
-        with pytest.raises(WeightsMissing, match=r"2x\.safetensors: no such file"):
-            enlarge_all(drawn, settings=settings, models=models, library=library, reporter=reporter)
+    missing = pytest.raises(WeightsMissing, match=r"2x\.safetensors: no such file")
+    with opened as studio, studio.running() as context, missing:
+        enlarge_all(drawn, context)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.files import BlobId
 from model.memory.panels.cache import Embedding
 from model.memory.panels.diversity import WINDOW, Collapse, alike, collapses
 from model.run.inject import RECENT, SIMILAR, Donor, decide
@@ -18,7 +19,7 @@ LOOKS = frozenset({"mika", "ren"})
 
 def donor(name: str, vector: Sequence[float], *looks: str) -> Donor:
     embedding = Embedding(space="s", vector=np.array(vector, np.float16))
-    return Donor(picture=name, embedding=embedding, looks=frozenset(looks))
+    return Donor(picture=BlobId(name), embedding=embedding, looks=frozenset(looks))
 
 
 DONORS = st.lists(
@@ -66,7 +67,7 @@ def test_similar_is_near_and_diverse_is_far() -> None:
     }
     assert {one.picture for one in kinds["similar"]} == {"near"}
     far = [one.picture for one in kinds["diverse"]]
-    assert far.count("far") > 25
+    assert far.count(BlobId("far")) > 25
     assert "who" not in far
     assert all(one.pool == 2 for one in kinds["similar"])
 

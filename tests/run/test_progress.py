@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from model.run.progress import Reporter
+from model.events import Events
+from model.terminal import Terminal
 
 if sys.platform == "win32":
     pytest.skip("terminals of this kind are POSIX's", allow_module_level=True)
 
 
-class Terminal(io.StringIO):
+class Screen(io.StringIO):
     """A stream that calls itself a terminal and keeps what it is sent."""
 
     def isatty(self) -> bool:
@@ -49,10 +50,10 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(params=["xterm-256color", "dumb"])
-def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     """A real one beneath, for its size is asked for."""
     master, slave = os.openpty()
-    stream = Terminal()
+    stream = Screen()
     stream.terminal = slave
     monkeypatch.setenv("TERM", request.param)
     monkeypatch.setenv("COLUMNS", "100")
@@ -64,17 +65,18 @@ def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(stream: io.StringIO) -> None:
-    with contextlib.redirect_stderr(stream), Reporter() as reporter:
-        reporter.say("First Light: 2 panels")
+    with contextlib.redirect_stderr(stream), Terminal() as terminal:
+        events = Events(listener=terminal)
+        events.note("First Light: 2 panels")
         for name, total in (("cast", 3), ("panels", 2), ("again", 0)):
-            with reporter.bar(name, total) as bar:
+            with events.counted(name, total) as counter:
                 for done in range(total):
-                    bar.to(done + 1)
-                    reporter._bars.refresh()
-        reporter.say("the book is done")
+                    counter.to(done + 1)
+                    terminal._bars.refresh()
+        events.note("the book is done")
 
 
-def test_what_is_done_stands_there_once(terminal: Terminal) -> None:
+def test_what_is_done_stands_there_once(terminal: Screen) -> None:
     run(terminal)
     for screen in (terminal.screen, re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", terminal.getvalue()).split("\n")):
         told = [re.sub(r"[\d.]+ s$", "… s", line.split("\r")[-1]) for line in screen]
@@ -84,16 +86,16 @@ def test_what_is_done_stands_there_once(terminal: Terminal) -> None:
     assert "again" not in terminal.getvalue()
 
 
-def test_while_it_is_under_way_there_is_a_bar(terminal: Terminal) -> None:
+def test_while_it_is_under_way_there_is_a_bar(terminal: Screen) -> None:
     run(terminal)
     if os.environ["TERM"] != "dumb":
         assert "━" in terminal.getvalue()
 
 
-def test_what_breaks_leaves_no_bar_and_no_line(terminal: Terminal) -> None:
+def test_what_breaks_leaves_no_bar_and_no_line(terminal: Screen) -> None:
     with contextlib.redirect_stderr(terminal):
-        reporter = Reporter()
-    with pytest.raises(KeyError), reporter, reporter.bar("cast", 3):
+        listener = Terminal()
+    with pytest.raises(KeyError), listener, Events(listener=listener).counted("cast", 3):
         raise KeyError
     assert terminal.screen == []
 

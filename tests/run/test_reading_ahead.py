@@ -13,15 +13,11 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
-from model.memory.store.library import Library
 from model.render.flux import renderer as flux
 from model.render.offload import TEXT, Turns
-from model.run import models as resident
-from model.run.models import Resident
-from model.run.progress import Reporter
-from model.run.settle import settle
-from model.studio import Report, make_book
-from quantization.plans import Plan
+from model.run import models
+from model.studio import Report, Studio
+from quantization.plans import MemoryPlan
 from tests.render.sd_checkpoints import OLD_ARRAYS, sd_folder
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "first_light.json"
@@ -39,9 +35,9 @@ class Read:
             self.came += stage == TEXT
             came(turns, stage)
 
-        def load(*told: Any, **how: Any) -> Any:
+        def load(*args: Any, **how: Any) -> Any:
             self.loaded += 1
-            return read(*told, **how)
+            return read(*args, **how)
 
         patch.setattr(Turns, "_come", come)
         patch.setattr(flux, "read_text", load)
@@ -49,10 +45,10 @@ class Read:
             patch.setattr(kind, "forward", self._counted(kind.__name__, kind.forward))
 
     def _counted(self, name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def run(encoder: Any, ids: torch.Tensor | None = None, **told: Any) -> Any:
-            given = ids if ids is not None else told.pop("input_ids")
+        def run(encoder: Any, ids: torch.Tensor | None = None, **kwargs: Any) -> Any:
+            given = ids if ids is not None else kwargs.pop("input_ids")
             self.prompts[name, tuple(given.flatten().tolist())] += 1
-            return forward(encoder, given, **told)
+            return forward(encoder, given, **kwargs)
 
         return run
 
@@ -60,26 +56,19 @@ class Read:
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     """By a plan for too little memory: encoders and transformer take turns."""
-    plans_of = resident.plans_of
+    plans_of = models.plans_of
 
-    def tight(*told: Any) -> list[Plan]:
-        return [replace(plan, stays=False, together=False, hot=0) for plan in plans_of(*told)]
+    def tight(*args: Any) -> list[MemoryPlan]:
+        return [replace(plan, stays=False, together=False, hot=0) for plan in plans_of(*args)]
 
-    monkeypatch.setattr(resident, "plans_of", tight)
+    monkeypatch.setattr(models, "plans_of", tight)
     return Read(monkeypatch)
 
 
 def drawn(story: Path, tiny: Path, folder: Path) -> Report:
-    settings = settle(
-        model=str(tiny),
-        steps=2,
-        refine_steps=0,
-        upscaler="none",
-        library=folder / "library",
-        out=folder / "book",
-    )
-    with Library.open(settings.library) as library, Reporter() as reporter:
-        return make_book(story, settings, library, Resident(settings, library, reporter), reporter)
+    flags = {"steps": 2, "refine_steps": 0, "upscaler": "none", "library": folder / "library"}
+    with Studio.open(model=tiny, out=folder / "book", **flags) as studio:
+        return studio.draw(studio.plan(story)).report
 
 
 def test_a_book_is_read_in_one_go(read: Read, tiny: Path, tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.config import resolve
 from model.memory.chronicle.chronicle import Chronicle
 from model.memory.chronicle.memories import by_hand
 from model.memory.store.library import Library
 from model.memory.store.words import count_tokens
 from model.render.weights import Checkpoint, open_checkpoint
 from model.run.leave import Remembered, keep
-from model.run.plan import plan_for
+from model.run.plan import read_plan
 from model.run.recall import remember
 from model.story.plan import Plan
 
@@ -49,7 +48,7 @@ def plan(folder: Path, title: str, *panels: dict[str, Any], cast: dict[str, Any]
     path = folder / "story.json"
     story = {"version": 1, "title": title, "characters": cast, "pages": [{"panels": list(panels)}]}
     path.write_text(json.dumps(story), encoding="utf-8")
-    return plan_for(path, resolve(), STARTER)
+    return read_plan(path, seed=0, shapes=STARTER.shapes)
 
 
 def panel(*who: str, remember: tuple[str, ...] = (), **fields: Any) -> dict[str, Any]:
@@ -172,7 +171,7 @@ def test_what_is_added_by_hand_is_remembered_at_once_or_after_a_story(
 def test_the_examples_are_drawn_from_the_same_prompts_with_and_without_a_chronicle(
     library: Library, name: str
 ) -> None:
-    told = plan_for(EXAMPLES / f"{name}.json", resolve(), STARTER)
+    told = read_plan(EXAMPLES / f"{name}.json", seed=0, shapes=STARTER.shapes)
     for _ in range(2):
         remembered = run(library, told)
         assert remembered.plan == told

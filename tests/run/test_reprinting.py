@@ -19,8 +19,8 @@ from model.commands import export as command
 from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
 from model.page.export.book import FORMATS
-from model.run.origin import differences, origin, story_of
-from model.run.plan import plan_in_shapes
+from model.run.plan import read_plan
+from model.run.record import planned_of, read_record, relative_story, story_of
 from model.run.reprint import reprint
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def run(tmp_path: Path, story: dict[str, Any]) -> Path:
     """A finished run's folder, its pictures drawn here; Mika was found in the right half of her panels."""
     path, out = tmp_path / "story.json", tmp_path / "book"
     path.write_text(json.dumps(story))
-    plan = plan_in_shapes(path, 7, SHAPES)
+    plan = read_plan(path, seed=7, shapes=SHAPES)
     (out / "panels").mkdir(parents=True)
     panels: list[dict[str, Any]] = []
     for number, panel in enumerate(plan.panels):
@@ -68,7 +68,13 @@ def run(tmp_path: Path, story: dict[str, Any]) -> Path:
         Image.fromarray(pixels).save(out / "panels" / f"{panel.id}.png")
         found = {figure.character: {"box": [0.6, 0.3, 0.3, 0.7]} for figure in panel.figures}
         panels.append({"id": panel.id, "failure": "", "sightings": found})
-    facts = {"config": {"seed": 7, "dpi": 50}, "panels": panels, **origin(path, out, plan, SHAPES)}
+    facts = {
+        "config": {"seed": 7, "dpi": 50},
+        "panels": panels,
+        "story": relative_story(path, out),
+        "shapes": SHAPES,
+        "planned": {panel.id: planned_of(panel).model_dump() for panel in plan.panels},
+    }
     (out / "run.json").write_text(json.dumps(facts))
     return out
 
@@ -140,21 +146,20 @@ def test_a_panel_that_is_new_is_marked_and_told(run: Path, story: dict[str, Any]
 def test_lettering_is_no_difference_and_everything_drawn_is(
     run: Path, tmp_path: Path, story: dict[str, Any], rewrite: Callable[..., None]
 ) -> None:
-    facts = json.loads((run / "run.json").read_text())
+    record = read_record(run)
     path = tmp_path / "story.json"
     rewrite([said("Anything else at all?")], "pages", 0, "panels", 0, "dialogue")
     rewrite("Another caption.", "pages", 0, "panels", 1, "caption")
-    assert differences(facts, plan_in_shapes(path, 7, SHAPES)) == {}
-    assert set(differences(facts, plan_in_shapes(path, 8, SHAPES)).values()) == {("seed",)}
+    assert record.differences(read_plan(path, seed=7, shapes=SHAPES)) == {}
+    assert set(record.differences(read_plan(path, seed=8, shapes=SHAPES)).values()) == {("seed",)}
     rewrite("girl with blue hair", "characters", "mika", "description")
-    changed = differences(facts, plan_in_shapes(path, 7, SHAPES))
+    changed = record.differences(read_plan(path, seed=7, shapes=SHAPES))
     assert set(changed) == {"p001_01", "p002_01"}
     assert all("figures" in names for names in changed.values())
 
 
 def test_book_and_story_may_move_together_or_the_story_is_named(run: Path, tmp_path: Path) -> None:
-    facts = json.loads((run / "run.json").read_text())
-    assert story_of(facts, run) == tmp_path / "story.json"
+    assert story_of(read_record(run), run) == tmp_path / "story.json"
     there = tmp_path / "elsewhere"
     there.mkdir()
     shutil.copytree(run, there / "book")

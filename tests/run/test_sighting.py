@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from model.config import resolve
+from model.events import Events
 from model.geometry import Box
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Look
@@ -21,10 +21,10 @@ from model.memory.characters.sightings import Sightings
 from model.memory.store.library import Library
 from model.render.png import encode
 from model.run.draw import Drawn
-from model.run.models import Resident
-from model.run.plan import plan_for
+from model.run.models import Models
+from model.run.plan import read_plan
 from model.run.portrait import read_portrait
-from model.run.progress import Reporter
+from model.run.settle import settle
 from model.run.sightings import keep_sightings, nearest_sightings
 from model.story.plan import Plan
 from model.vision.crop import masked
@@ -43,12 +43,12 @@ STORY = {
 }
 
 
-class Studio:
+class Desk:
     """A library with Mika, a plan of two panels with her, and the starter with a limit on identity."""
 
-    def __init__(self, folder: Path, library: Library, reporter: Reporter) -> None:
+    def __init__(self, folder: Path, library: Library, events: Events) -> None:
         self.library = library
-        self.models = self.with_model("starter", reporter)
+        self.models = self.with_model("starter", events)
         self.models.checkpoint = replace(self.models.checkpoint, identity=LIMIT)
         scene = make_scene(9_000_040, 256, 256)
         figure, self.truth = scene.figures[-1], ground_truth(scene)[-1]
@@ -61,10 +61,10 @@ class Studio:
             Look(name="Mika", description="girl"), story="one", picture=self.reference, candidates=()
         ).id
         (folder / "story.json").write_text(json.dumps(STORY))
-        self.plan: Plan = plan_for(folder / "story.json", resolve(), self.models.checkpoint)
+        self.plan: Plan = read_plan(folder / "story.json", seed=0, shapes=self.models.checkpoint.shapes)
 
-    def with_model(self, model: str, reporter: Reporter) -> Resident:
-        return Resident(resolve(model=model), self.library, reporter)
+    def with_model(self, model: str, events: Events) -> Models:
+        return Models(settle(model=model), self.library, events)
 
     def seen(self, crop: Image.Image | None = None, *, found: int = 1, **facts: float) -> Measured:
         one = Sighting(
@@ -87,60 +87,59 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    with Library.open(tmp_path / "library") as library, Reporter() as reporter:
-        yield Studio(tmp_path, library, reporter)
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Library.open(tmp_path / "library") as library:
+        yield Desk(tmp_path, library, Events())
 
 
-def test_good_crops_of_accepted_panels_are_offered_once_and_change_no_reference(studio: Studio) -> None:
-    told = studio.keep(studio.seen(), studio.seen(), accepted=("p001_02",))
+def test_good_crops_of_accepted_panels_are_offered_once_and_change_no_reference(desk: Desk) -> None:
+    told = desk.keep(desk.seen(), desk.seen(), accepted=("p001_02",))
     assert told == "characters: 1 sightings offered"
-    (one,) = Sightings(studio.library).of(studio.mika)
+    (one,) = Sightings(desk.library).of(desk.mika)
     assert (one.place, one.similarity) == ("one p001_02", 0.8)
     assert one.quality >= 0.55
-    again = studio.keep(studio.seen(), studio.seen())
+    again = desk.keep(desk.seen(), desk.seen())
     assert again == "characters: 1 sightings offered; 1 there already"
-    kept = studio.characters.get(studio.mika)
+    kept = desk.characters.get(desk.mika)
     assert kept is not None
-    assert (kept.pictures, len(studio.characters.versions(studio.mika))) == ((studio.reference,), 1)
+    assert (kept.pictures, len(desk.characters.versions(desk.mika))) == ((desk.reference,), 1)
 
 
-def test_the_gate(studio: Studio) -> None:
-    blurred = studio.crop.resize((128, 128)).filter(ImageFilter.GaussianBlur(2))
-    assert studio.keep(studio.seen(blurred), studio.seen(identity=LIMIT - 0.01)) == (
+def test_the_gate(desk: Desk) -> None:
+    blurred = desk.crop.resize((128, 128)).filter(ImageFilter.GaussianBlur(2))
+    assert desk.keep(desk.seen(blurred), desk.seen(identity=LIMIT - 0.01)) == (
         "characters: 1 not offered: identity below 0.50; 1 not offered: sharpness below 0.55"
     )
-    assert studio.keep(studio.seen(found=2), studio.seen(overlap=0.5)) == (
+    assert desk.keep(desk.seen(found=2), desk.seen(overlap=0.5)) == (
         "characters: 1 not offered: others in the panel; 1 not offered: place below 0.55"
     )
-    assert studio.keep(studio.seen(), studio.seen(), accepted=()) == ""
-    studio.models.checkpoint = replace(studio.models.checkpoint, identity=None)
-    assert studio.keep(studio.seen(), studio.seen()) == (
+    assert desk.keep(desk.seen(), desk.seen(), accepted=()) == ""
+    desk.models.checkpoint = replace(desk.models.checkpoint, identity=None)
+    assert desk.keep(desk.seen(), desk.seen()) == (
         "characters: 2 not offered: identity cannot be judged with these weights"
     )
-    assert len(Sightings(studio.library)) == 0
+    assert len(Sightings(desk.library)) == 0
 
 
 def test_another_encoder_embeds_the_crops_anew_and_never_compares_across(
-    studio: Studio, tiny: Path, tmp_path: Path
+    desk: Desk, tiny: Path, tmp_path: Path
 ) -> None:
-    stranger = studio.crop.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    studio.keep(studio.seen(), studio.seen(stranger))
-    asked = encode(studio.crop)
-    with Reporter() as reporter:
-        other = studio.with_model(str(tiny), reporter)
-        for models in (studio.models, other, studio.models):
-            found = nearest_sightings(asked, 5, models=models, library=studio.library)
-            assert [one.place for one, _ in found] == ["one p001_01", "one p001_02"]
-            assert found[0][1] == pytest.approx(1.0, abs=2e-3)
-        assert other.space != studio.models.space
-    spaces = studio.library.rows("SELECT space, count(*) AS n FROM sighting_vectors GROUP BY space")
-    assert {row["space"]: row["n"] for row in spaces} == {other.space: 2, studio.models.space: 2}
+    stranger = desk.crop.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    desk.keep(desk.seen(), desk.seen(stranger))
+    asked = encode(desk.crop)
+    other = desk.with_model(str(tiny), Events())
+    for models in (desk.models, other, desk.models):
+        found = nearest_sightings(asked, 5, models=models, library=desk.library)
+        assert [one.place for one, _ in found] == ["one p001_01", "one p001_02"]
+        assert found[0][1] == pytest.approx(1.0, abs=2e-3)
+    assert other.space != desk.models.space
+    spaces = desk.library.rows("SELECT space, count(*) AS n FROM sighting_vectors GROUP BY space")
+    assert {row["space"]: row["n"] for row in spaces} == {other.space: 2, desk.models.space: 2}
 
 
-def test_a_figure_is_cut_out_of_a_picture_that_somebody_brings(studio: Studio, tmp_path: Path) -> None:
-    studio.picture.save(tmp_path / "panel.png")
-    data, how = read_portrait(tmp_path / "panel.png", studio.models)
+def test_a_figure_is_cut_out_of_a_picture_that_somebody_brings(desk: Desk, tmp_path: Path) -> None:
+    desk.picture.save(tmp_path / "panel.png")
+    data, how = read_portrait(tmp_path / "panel.png", desk.models)
     made = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert how.startswith("cut out along the figure")
     assert made.shape[0] == made.shape[1] < 256

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sd.attention import Regional, install
@@ -222,7 +223,7 @@ def test_the_export_draws_in_the_renderer(tmp_path: Path, words: Words) -> None:
     request = PanelRequest(
         weights="", width=128, height=128, prompt="colour comic, two characters, beach", negative="",
         regions=tuple(
-            Region(box=Box(left, 0.0, 0.5, 1.0), prompt="girl with red hair", reference="red")
+            Region(box=Box(left, 0.0, 0.5, 1.0), prompt="girl with red hair", reference=BlobId("red"))
             for left in (0.0, 0.5)
         ),
         seed=1, sampling=Sampling(steps=2, guidance=2.0, scheduler="euler"),

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from model.config import resolve
 from model.page.export.compose import draw_layout
 from model.page.export.sheet import lay_out
 from model.page.values import Book
 from model.render.weights import Checkpoint, open_checkpoint
 from model.run.bind import lettered
-from model.run.plan import plan_for
-from model.run.report import unknown
+from model.run.plan import read_plan
+from model.run.report import unknown_words_note
 from model.story.plan import Plan
 from scripts.starter.showcase import ROOT, STORIES
 
@@ -28,7 +27,7 @@ def starter() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def plans(starter: Checkpoint) -> dict[str, Plan]:
-    return {path.stem: plan_for(path, resolve(), starter) for path in PATHS}
+    return {path.stem: read_plan(path, seed=0, shapes=starter.shapes) for path in PATHS}
 
 
 def test_there_are_six_of_different_paper_and_form(plans: dict[str, Plan]) -> None:
@@ -41,7 +40,9 @@ def test_there_are_six_of_different_paper_and_form(plans: dict[str, Plan]) -> No
 
 
 def test_the_starter_knows_every_word(plans: dict[str, Plan], starter: Checkpoint) -> None:
-    assert {name: unknown(plan, starter) for name, plan in plans.items()} == dict.fromkeys(plans, ())
+    assert {name: unknown_words_note(plan, starter) for name, plan in plans.items()} == dict.fromkeys(
+        plans, ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from model.commands.doctor import machine, packages, probe, stores, weights
 from model.commands.doctor.findings import Finding, guarded
+from model.program import as_typed
 
 __all__ = ["parser", "run"]
 
@@ -28,7 +29,7 @@ Check = Callable[[], Iterator[Finding]]
 def parser() -> argparse.ArgumentParser:
     """What may be typed after `run.py doctor`."""
     top = argparse.ArgumentParser(
-        prog="run.py doctor",
+        prog=as_typed("run.py doctor"),
         description="What is installed, what fits this machine, what is broken, and what mends it.",
         epilog="exit codes: 0 nothing is wrong; 3 something is",
         allow_abbrev=False,

@@ -55,9 +55,9 @@ def disk(*folders: Path) -> Iterator[Finding]:
 
 def fits(probed: Probed) -> Iterator[Finding]:
     """The best plan for each model at 1024², two figures with references."""
+    from model.variants import VARIANTS
     from quantization.advise import advise
     from quantization.plans import Canvas, Machine
-    from quantization.sizes import MODELS
 
     host = free_memory()[0]
     card = max(probed.devices, key=lambda one: one["free"], default=None)
@@ -67,9 +67,10 @@ def fits(probed: Probed) -> Iterator[Finding]:
         host=host,
         bfloat16=card is None or card["bfloat16"],
     )
-    for name, model in MODELS.items():
-        side = {"starter": 256, "sd15": 512}.get(name, 1024)
-        best = advise(model, machine, Canvas(width=side, height=side))[0]
+    sizes = {row.sizes.name: row for row in reversed(tuple(VARIANTS.values()))}
+    for name, row in sizes.items():
+        side = row.side
+        best = advise(row.sizes, machine, Canvas(width=side, height=side))[0]
         if best.fits:
             yield ok("plan", f"{name} at {side}²: {best}")
         else:

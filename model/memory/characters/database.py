@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
+from model.files import BlobId
 from model.memory.characters.looks import Candidate, Character, Look, Source, Version, best
 from model.memory.characters.rows import (
     insert_character,
@@ -54,7 +55,7 @@ class Characters:
         """What the reference was, the latest first."""
         return read_versions(self._library, number)
 
-    def beside(self, picture: str) -> tuple[str, ...]:
+    def further_pictures(self, picture: BlobId) -> tuple[BlobId, ...]:
         """The further pictures of the references that are drawn with this one: they too say who it is."""
         rows = self._library.rows(
             "SELECT v.pictures FROM character_references r JOIN characters c ON c.version = r.version"
@@ -66,7 +67,7 @@ class Characters:
         return tuple(dict.fromkeys(others))
 
     def rehearsed(
-        self, look: Look, *, story: str, picture: str, candidates: Sequence[Candidate]
+        self, look: Look, *, story: str, picture: BlobId, candidates: Sequence[Candidate]
     ) -> Character:
         """Keep what a story's rehearsal chose; a person's choice stays.
 
@@ -83,7 +84,7 @@ class Characters:
                 connection.execute("UPDATE characters SET story = ? WHERE id = ?", (story, character.id))
             return self._existing(character.id)
 
-    def given(self, look: Look, *, story: str, pictures: Sequence[str]) -> Character:
+    def given(self, look: Look, *, story: str, pictures: Sequence[BlobId]) -> Character:
         """Keep a story's own pictures of a character, unless a person chose something else since.
 
         A pinned reference stays, and an approved one that was chosen when these pictures were known already.
@@ -115,7 +116,7 @@ class Characters:
         with self._library.writing() as connection:
             return self._existing(insert_character(connection, look, ""))
 
-    def choose(self, number: int, pictures: Sequence[str], source: Source, why: str) -> Character:
+    def choose(self, number: int, pictures: Sequence[BlobId], source: Source, why: str) -> Character:
         """Make pictures the reference because a person said so; the same ones again are approved.
 
         Raises:
@@ -172,7 +173,7 @@ class Characters:
         self,
         connection: sqlite3.Connection,
         character: Character,
-        pictures: tuple[str, ...],
+        pictures: tuple[BlobId, ...],
         source: Source,
         approved: bool,
         why: str,
@@ -203,7 +204,7 @@ class Characters:
             one for one in found if fold(look.name) in one.look.names or fold(one.look.name) in look.names
         )
 
-    def _knew(self, character: Character, picture: str) -> bool:
+    def _knew(self, character: Character, picture: BlobId) -> bool:
         return any(picture in version.pictures for version in self.versions(character.id))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from model.files import BlobId
 from model.memory.store.words import fold
 
 Source = Literal["user", "story", "rehearsal", "sighting", "none"]
@@ -56,7 +57,7 @@ class Look:
 class Candidate:
     """One drawing of a rehearsal: sha256 of the whole picture, cosine with the description."""
 
-    picture: str
+    picture: BlobId
     similarity: float
 
 
@@ -75,7 +76,7 @@ class Version:
 
     id: int
     parent: int | None
-    pictures: tuple[str, ...]
+    pictures: tuple[BlobId, ...]
     source: Source
     approved: bool
     why: str
@@ -101,7 +102,7 @@ class Character:
     version: Version | None
 
     @property
-    def pictures(self) -> tuple[str, ...]:
+    def pictures(self) -> tuple[BlobId, ...]:
         """Of the reference; the first is drawn with. Empty: there is none."""
         return self.version.pictures if self.version else ()
 

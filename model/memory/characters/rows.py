@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
+from model.files import BlobId
 from model.memory.characters.looks import Candidate, Character, Look, Source, Version
 from model.memory.store.library import Library
 from model.memory.store.words import fold
@@ -65,7 +66,7 @@ def insert_version(
     connection: sqlite3.Connection,
     character: int,
     parent: int | None,
-    pictures: Sequence[str],
+    pictures: Sequence[BlobId],
     source: Source,
     approved: bool,
     why: str,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.files import BlobId
 from model.memory.panels.cache import Embedding
 from model.memory.store.library import Library
 from model.memory.store.vectors import VectorIndex
@@ -36,7 +37,7 @@ class NewSighting:
     """
 
     character: int
-    crop: str
+    crop: BlobId
     panel: str
     place: str
     similarity: float
@@ -50,7 +51,7 @@ class Seen:
 
     id: int
     character: int
-    crop: str
+    crop: BlobId
     panel: str
     place: str
     similarity: float

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import IntegrityError
+from model.files import BlobId
 from model.memory.store.library import Library
 
 _log = logging.getLogger(__name__)
@@ -72,14 +73,14 @@ class PanelRecord:
 
     Attributes:
         key: sha256 of the request that drew it.
-        blob: sha256 of the PNG.
+        blob: the PNG.
         params: what decided the pixels, a JSON object.
         created, last_used: seconds since 1970, UTC.
         pinned: exempt from eviction.
     """
 
     key: str
-    blob: str
+    blob: BlobId
     prompt: str
     params: Mapping[str, object]
     embedding: Embedding | None

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from model.files import storage_errors
+from model.files import BlobId, storage_errors
 from model.memory.store.library import Library
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Held:
     """
 
     key: str
-    blob: str
+    blob: BlobId
     bytes: int
     used: float
     source: str = ""

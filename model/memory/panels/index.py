@@ -25,7 +25,7 @@ from typing import Any, cast
 import numpy as np
 
 from model.errors import AutoStudioError, ConfigError, StorageError
-from model.files import storage_errors, write_bytes
+from model.files import BlobId, storage_errors, write_bytes
 from model.memory.panels.cache import Embedding
 from model.memory.panels.entries import CacheEntries, CacheEntry
 from model.memory.store.library import Library
@@ -66,7 +66,7 @@ def export_index(library: Library, folder: Path) -> int:
     """
     entries = CacheEntries(library).get_all()
     for entry in entries:
-        sha256 = entry.image_path.name
+        sha256 = BlobId(entry.image_path.name)
         path = folder / "images" / f"{sha256}.png"
         with storage_errors(path):
             there = path.is_file()

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from model.errors import IntegrityError, StorageError
-from model.files import storage_errors, write_bytes
+from model.files import BlobId, storage_errors, write_bytes
 from model.memory.store import schema
 from model.memory.store.lock import holding
 
@@ -120,45 +120,45 @@ class Library:
         with self._lock, _translated(self.file):
             return self._connection.execute(sql, parameters).fetchall()
 
-    def blob_path(self, sha256: str) -> Path:
+    def blob_path(self, blob: BlobId) -> Path:
         """Where the blob of that name lies, or would.
 
         Raises:
-            IntegrityError: `sha256` is not 64 lower-case hex digits.
+            IntegrityError: `blob` is not 64 lower-case hex digits.
         """
-        if not _SHA256.fullmatch(sha256):
+        if not _SHA256.fullmatch(blob):
             raise IntegrityError(
-                f"{self.folder}: {sha256!r} is not the name of a blob (64 lower-case hex digits); "
+                f"{self.folder}: {blob!r} is not the name of a blob (64 lower-case hex digits); "
                 "the row that names it is damaged and can be removed"
             )
-        return self.folder / "blobs" / sha256[:2] / sha256
+        return self.folder / "blobs" / blob[:2] / blob
 
-    def store(self, data: bytes) -> str:
-        """Keep `data` and return its sha256; on disk when this returns. Storing the same bytes again is free.
+    def store(self, data: bytes) -> BlobId:
+        """Keep `data` and return its name; on disk when this returns. Storing the same bytes again is free.
 
         Raises:
             StorageError: the disk is full, read-only or out of reach.
         """
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = self.blob_path(sha256)
+        blob = BlobId(hashlib.sha256(data).hexdigest())
+        path = self.blob_path(blob)
         # Comparing, not only looking whether it is there, mends a damaged blob.
         if self._read(path) != data:
             write_bytes(path, data)
-        return sha256
+        return blob
 
-    def load(self, sha256: str) -> bytes:
-        """The bytes stored under `sha256`, checked against it.
+    def load(self, blob: BlobId) -> bytes:
+        """The bytes stored under `blob`, checked against it.
 
         Raises:
             IntegrityError: the blob is missing or its bytes have changed.
             StorageError: the disk refuses to read.
         """
-        path = self.blob_path(sha256)
+        path = self.blob_path(blob)
         data = self._read(path)
         if data is None:
             raise IntegrityError(f"{path} is missing; put it back, or draw what it held again")
         found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
+        if found != blob:
             raise IntegrityError(
                 f"{path} is damaged (its sha256 is {found}); "
                 "put a backup in its place, or draw what it held again"

@@ -180,6 +180,29 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # A sighting that a person took away is not offered again.
     ("ALTER TABLE sightings ADD COLUMN removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1))",),
+    # What a person decided about panels: further tries, and the try that the book shows.
+    (
+        """
+        CREATE TABLE tries (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            story TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            first TEXT NOT NULL,
+            seed INTEGER NOT NULL,
+            created REAL NOT NULL,
+            UNIQUE (story, panel, first, seed)
+        )
+        """,
+        """
+        CREATE TABLE choices (
+            story TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            first TEXT NOT NULL,
+            key TEXT NOT NULL,
+            PRIMARY KEY (story, panel, first)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.config import VIBE_RETRIES, VIBE_SETTINGS, VIBE_THRESHOLD
+from model.config import DEFAULTS, VIBE_SETTINGS
 from model.errors import ConfigError
 
 
@@ -24,8 +24,8 @@ class VibeSettings:
         ConfigError: a value is out of range.
     """
 
-    threshold: float = VIBE_THRESHOLD
-    max_retries: int = VIBE_RETRIES
+    threshold: float = DEFAULTS["vibe_threshold"]
+    max_retries: int = DEFAULTS["max_retries"]
 
     def __post_init__(self) -> None:
         if not -1 <= self.threshold <= 1:  # also refuses NaN

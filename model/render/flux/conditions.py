@@ -15,13 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.files import NO_BLOB, BlobId
 from model.render.flux.attention import Pieces, in_pieces
 from model.render.flux.parts import FluxParts
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sequence import Layout, attention_mask, image_ids, region_cells, weighted
-from model.render.text_cache import Readings
-from model.render.variants import REDUX, TRUE_GUIDANCE
+from model.render.text_cache import TextCache
 from model.render.weights import Checkpoint
+from model.variants import REDUX, TRUE_GUIDANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Conditioner:
         checkpoint: Checkpoint,
         parts: FluxParts,
         *,
-        load_reference: Callable[[str], bytes],
+        load_reference: Callable[[BlobId], bytes],
         encode: Callable[[Image.Image], Tensor],
         device: str,
         dtype: torch.dtype,
@@ -65,18 +66,18 @@ class Conditioner:
         self._checkpoint, self._parts = checkpoint, parts
         self._load_reference, self._encode = load_reference, encode
         self._device, self._dtype = device, dtype
-        self._texts: Readings[tuple[str, int], Tensor] = Readings(self._read, _bytes)
-        self._pooled: Readings[str, Tensor] = Readings(self._pool, _bytes)
+        self._texts: TextCache[tuple[str, int], Tensor] = TextCache(self._read, _bytes)
+        self._pooled: TextCache[str, Tensor] = TextCache(self._pool, _bytes)
         self._references: dict[str, Tensor] = {}
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """These panels will be asked for: their prompts are read together, with the first that is missing."""
         for request in requests:
             limit = self._limit(request.sampling)
             everywhere = [request.prompt, *([request.negative] if self._doubled(request.sampling) else [])]
-            self._pooled.foresee(map(self._checkpoint.spoken, everywhere))
-            self._texts.foresee(self._key(prompt, limit) for prompt in everywhere)
-            self._texts.foresee(
+            self._pooled.prefetch(map(self._checkpoint.normalised, everywhere))
+            self._texts.prefetch(self._key(prompt, limit) for prompt in everywhere)
+            self._texts.prefetch(
                 self._key(region.prompt, self._checkpoint.region_tokens)
                 for region in request.regions
                 if region.prompt
@@ -114,7 +115,7 @@ class Conditioner:
         if doubled:
             prompts += [request.negative for request in requests]
             region_prompts += [[""] * count for _ in requests]
-            pictures += [[""] * count for _ in requests]
+            pictures += [[NO_BLOB] * count for _ in requests]
             placed += placed
         texts = [self._texts.of(self._key(prompt, limit)) for prompt in prompts]
         region_texts = [
@@ -122,7 +123,7 @@ class Conditioner:
             for row in region_prompts
         ]
         # Before the pictures: their encoders may need the room of the text encoders.
-        pooled = torch.cat([self._pooled.of(checkpoint.spoken(prompt)) for prompt in prompts])
+        pooled = torch.cat([self._pooled.of(checkpoint.normalised(prompt)) for prompt in prompts])
         references = [[self._reference(p) if p else None for p in row] for row in pictures]
         layout = self._layout(texts, region_texts, references, rows, columns)
         mask = attention_mask(
@@ -179,7 +180,7 @@ class Conditioner:
         )
 
     def _key(self, prompt: str, limit: int) -> tuple[str, int]:
-        return self._checkpoint.spoken(prompt), limit
+        return self._checkpoint.normalised(prompt), limit
 
     def _read(self, key: tuple[str, int]) -> Tensor:
         """(length, d) T5 states of a prompt, trimmed to its own tokens."""
@@ -196,7 +197,7 @@ class Conditioner:
         ids = tokenizer(spoken, max_length=limit, truncation=True, return_tensors="pt").input_ids
         return clip(ids.to(clip.device)).pooler_output.cpu()
 
-    def _reference(self, picture: str) -> Tensor:
+    def _reference(self, picture: BlobId) -> Tensor:
         """(tokens, c) of one reference picture, latents or picture prompt; encoded once."""
         if picture not in self._references:
             redux = self._parts.redux

@@ -25,8 +25,8 @@ from model.render.flux.names import config_of, to_diffusers
 from model.render.flux.redux import Redux, load_redux
 from model.render.flux.vae import read_vae
 from model.render.places import stored_as, weight_files
-from model.render.variants import REDUX
 from model.render.weights import Checkpoint, verify
+from model.variants import REDUX
 
 _SCALED = ("scale_weight", "weight_scale", "scaled_fp8")
 

@@ -14,11 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.files import BlobId
 from model.render.devices import memory_errors
 from model.render.flux.attention import PiecewiseAttention
 from model.render.flux.conditions import Conditioner, Conditions, owned_cells
 from model.render.flux.conditions import square_picture as square_picture
 from model.render.flux.parts import FluxParts, load_flux, read_text
+from model.render.offload import OnPreview, OnStep
 from model.render.request import PanelRequest, Sampling
 from model.render.schedulers import make_scheduler
 from model.render.sequence import pack, unpack
@@ -26,7 +28,7 @@ from model.render.style import Palette, Palettes, pull
 from model.render.weights import Checkpoint
 
 if TYPE_CHECKING:
-    from quantization.plans import Plan
+    from quantization.plans import MemoryPlan
 
 
 class FluxRenderer:
@@ -45,10 +47,10 @@ class FluxRenderer:
         self,
         checkpoint: Checkpoint,
         *,
-        load_reference: Callable[[str], bytes],
+        load_reference: Callable[[BlobId], bytes],
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        plan: Plan | None = None,
+        plan: MemoryPlan | None = None,
         parts: FluxParts | None = None,
     ) -> None:
         self.checkpoint = checkpoint
@@ -72,7 +74,7 @@ class FluxRenderer:
         )
         self._palettes = Palettes(load_reference, self._encode, checkpoint.cell)
 
-    def _keep_to(self, plan: Plan, device: str, dtype: torch.dtype) -> None:
+    def _keep_to(self, plan: MemoryPlan, device: str, dtype: torch.dtype) -> None:
         """Let the networks take turns on the device."""
         from model.render.offload import Networks, keep_to
 
@@ -86,29 +88,41 @@ class FluxRenderer:
         )
         keep_to(plan, networks, device)
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """These panels will be asked for; their prompts are read in one go, with the first of them."""
-        self._conditioner.foresee(requests)
+        self._conditioner.prefetch(requests)
 
     @torch.inference_mode()
     def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[PanelRequest],
+        *,
+        on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
+        preview_every: int = 0,
     ) -> tuple[Image.Image, ...]:
         """Draw one batch.
 
         Args:
             requests: at least one, all with the same width, height and sampling.
             on_step: called with (steps done, steps) after each denoising step.
+            on_preview: called every `preview_every` steps with what the clean pictures are predicted to be;
+                costs a decoding each time and changes nothing.
         Returns:
             One RGB picture a request, in order. Deterministic on one device for one batch composition.
         Raises:
             OutOfMemory: the device has no room for this batch.
         """
+        previewed = on_preview if preview_every > 0 else None
         with memory_errors(self.device):
-            return self._draw(requests, on_step)
+            return self._draw(requests, on_step, previewed, preview_every)
 
     def _draw(
-        self, requests: Sequence[PanelRequest], on_step: Callable[[int, int], None] | None
+        self,
+        requests: Sequence[PanelRequest],
+        on_step: OnStep | None,
+        on_preview: OnPreview | None,
+        preview_every: int,
     ) -> tuple[Image.Image, ...]:
         sampling, width, height = requests[0].sampling, requests[0].width, requests[0].height
         rows, columns = height // self.checkpoint.cell, width // self.checkpoint.cell
@@ -127,9 +141,13 @@ class FluxRenderer:
             velocity = self._velocity(latents, time, conditions, sampling)
             if palette is not None:
                 velocity = pull(velocity, latents, float(time) / 1000, palette)
+            noise_share, before = float(time) / 1000, latents
             latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
             if on_step:
                 on_step(step + 1, steps)
+            if on_preview and (step + 1) % preview_every == 0 and step + 1 < steps:
+                clean = before - noise_share * velocity
+                on_preview(step + 1, steps, self._decode(unpack(clean, rows, columns)))
         return self._decode(unpack(latents, rows, columns))
 
     def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int) -> Tensor:
@@ -148,7 +166,8 @@ class FluxRenderer:
         return pack(torch.cat(drawn)).to(self.device, torch.float32)
 
     def _velocity(self, latents: Tensor, time: Tensor, conditions: Conditions, sampling: Sampling) -> Tensor:
-        """One transformer call for the batch; with true guidance, the untold half rides in the same call."""
+        """One transformer call for the batch; with true guidance, the unconditional half is in the same
+        call."""
         batch, tokens, _ = latents.shape
         hidden = latents.to(self.dtype)
         if conditions.doubled:
@@ -169,8 +188,8 @@ class FluxRenderer:
         )[0][:, :tokens].float()
         if not conditions.doubled:
             return out
-        told, untold = out[:batch], out[batch:]
-        return untold + sampling.guidance * (told - untold)
+        cond, uncond = out[:batch], out[batch:]
+        return uncond + sampling.guidance * (cond - uncond)
 
     def _guidance(self, sampling: Sampling, count: int) -> Tensor:
         """(count,) the guidance scale, for weights that were distilled to read it."""

@@ -53,12 +53,12 @@ class Conditioner:
         self._parts, self._prompts, self._references = parts, prompts, references
         self._device, self._dtype = device, dtype
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """These panels will be asked for: their prompts are read together, with the first that is missing."""
         for one in requests:
-            self._prompts.foresee([one.prompt], one.sampling.max_sequence_length)
+            self._prompts.prefetch([one.prompt], one.sampling.max_sequence_length)
             further = [one.background, *(region.prompt for region in one.regions)] if one.regions else []
-            self._prompts.foresee([*further, *([one.negative] if one.sampling.guidance != 1 else [])])
+            self._prompts.prefetch([*further, *([one.negative] if one.sampling.guidance != 1 else [])])
 
     def of(self, requests: Sequence[PanelRequest], rows: int, columns: int, *, regions: bool) -> Conditions:
         """What a batch is told.

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.files import BlobId
 from model.render.flux.renderer import square_picture
 from model.render.guide import Guide, covered, cut_figure, place_figures
 from model.render.request import PanelRequest, Region
@@ -31,7 +32,7 @@ class SDReferences:
         device: of the models.
     """
 
-    def __init__(self, parts: SDParts, load: Callable[[str], bytes], *, device: str) -> None:
+    def __init__(self, parts: SDParts, load: Callable[[BlobId], bytes], *, device: str) -> None:
         self._parts, self._load, self._device = parts, load, device
         self._side = parts.image_encoder.config.image_size
         self._embedded: dict[str, Tensor] = {}
@@ -99,12 +100,12 @@ class SDReferences:
         pixels = pixels.view(1, picture.height, picture.width, 3).permute(0, 3, 1, 2).to(self._device)
         return vae.encode(pixels.float() / 127.5 - 1).latent_dist.mode() * vae.config.scaling_factor
 
-    def _figure(self, picture: str) -> Image.Image:
+    def _figure(self, picture: BlobId) -> Image.Image:
         if picture not in self._figures:
             self._figures[picture] = cut_figure(self._open(picture))
         return self._figures[picture]
 
-    def _embedding(self, picture: str) -> Tensor:
+    def _embedding(self, picture: BlobId) -> Tensor:
         """(D,) or (tokens, D) of a picture."""
         if picture not in self._embedded:
             # On a square already, so that nothing is left for the processor to crop: tall figures keep their
@@ -127,7 +128,7 @@ class SDReferences:
         out = encoder(pixels.to(self._device, encoder.dtype), output_hidden_states=self._parts.patches)
         return (out.hidden_states[-2] if self._parts.patches else out.image_embeds)[0].float().cpu()
 
-    def _open(self, picture: str) -> Image.Image:
+    def _open(self, picture: BlobId) -> Image.Image:
         with Image.open(io.BytesIO(self._load(picture))) as opened:
             opened.load()
             return opened

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from model.files import BlobId
 from model.render.devices import memory_errors
+from model.render.offload import OnPreview, OnStep
 from model.render.request import PanelRequest
 from model.render.sd.conditions import Conditioner, Conditions
 from model.render.sd.parts import SDParts, load_sd
@@ -27,7 +29,7 @@ from model.render.sd.text import Prompts
 from model.render.weights import Checkpoint
 
 if TYPE_CHECKING:
-    from quantization.plans import Plan
+    from quantization.plans import MemoryPlan
 
 
 class SDRenderer:
@@ -45,10 +47,10 @@ class SDRenderer:
         self,
         checkpoint: Checkpoint,
         *,
-        load_reference: Callable[[str], bytes],
+        load_reference: Callable[[BlobId], bytes],
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        plan: Plan | None = None,
+        plan: MemoryPlan | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.parts: SDParts = load_sd(checkpoint, device=device if plan is None else "cpu", dtype=dtype)
@@ -59,7 +61,7 @@ class SDRenderer:
         self._references = SDReferences(self.parts, load_reference, device=device)
         self._conditioner = Conditioner(self.parts, prompts, self._references, device=device, dtype=dtype)
 
-    def _keep_to(self, plan: Plan, device: str) -> None:
+    def _keep_to(self, plan: MemoryPlan, device: str) -> None:
         """Let the networks take turns on the device."""
         from model.render.offload import Networks, keep_to
 
@@ -72,19 +74,26 @@ class SDRenderer:
         )
         keep_to(plan, networks, device)
 
-    def foresee(self, requests: Sequence[PanelRequest]) -> None:
+    def prefetch(self, requests: Sequence[PanelRequest]) -> None:
         """These panels will be asked for; their prompts are read in one go, with the first of them."""
-        self._conditioner.foresee(requests)
+        self._conditioner.prefetch(requests)
 
     @torch.inference_mode()
     def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[PanelRequest],
+        *,
+        on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
+        preview_every: int = 0,
     ) -> tuple[Image.Image, ...]:
         """Draw one batch.
 
         Args:
             requests: at least one, all with the same width, height and sampling.
             on_step: called with (steps done, steps) after each denoising step.
+            on_preview: called every `preview_every` steps with what the clean pictures are predicted to be;
+                costs a decoding each time and changes nothing.
         Returns:
             One RGB picture a request, in order. Deterministic on one device for one batch composition.
         Raises:
@@ -93,11 +102,16 @@ class SDRenderer:
         """
         if requests[0].sampling.reference_scale == 0:
             requests = [without_references(request) for request in requests]
+        previewed = on_preview if preview_every > 0 else None
         with memory_errors(self.device):
-            return self._draw(requests, on_step)
+            return self._draw(requests, on_step, previewed, preview_every)
 
     def _draw(
-        self, requests: Sequence[PanelRequest], on_step: Callable[[int, int], None] | None
+        self,
+        requests: Sequence[PanelRequest],
+        on_step: OnStep | None,
+        on_preview: OnPreview | None,
+        preview_every: int,
     ) -> tuple[Image.Image, ...]:
         sampling = requests[0].sampling
         factor = 2 ** (len(self.parts.vae.config.block_out_channels) - 1)
@@ -105,18 +119,21 @@ class SDRenderer:
         scheduler = make_sd_scheduler(sampling.scheduler, self.parts.scheduler, sampling.steps)
         steps = len(scheduler.timesteps)
         bound = steps - sampling.refine_steps  # so many steps obey the regions
-        told = self._conditioner.of(requests, rows, columns, regions=bound > 0)
-        free = told if bound == steps else self._conditioner.of(requests, rows, columns, regions=False)
+        regional = self._conditioner.of(requests, rows, columns, regions=bound > 0)
+        free = regional if bound == steps else self._conditioner.of(requests, rows, columns, regions=False)
         noise = self._noise(requests, rows, columns)
         guide = self._references.guide(requests, rows, columns) if bound else None
         palette = self._references.palette(requests, rows, columns)
         latents = guide.start(noise, scheduler) if guide else noise * scheduler.init_noise_sigma
         for step, time in enumerate(scheduler.timesteps):
             scaled = scheduler.scale_model_input(latents, time)
-            prediction = self._predict(scaled, time, told if step < bound else free, sampling.guidance)
+            prediction = self._predict(scaled, time, regional if step < bound else free, sampling.guidance)
             if palette is not None:
                 prediction = lean(prediction, latents, scheduler, time, palette)
-            latents = scheduler.step(prediction, time, latents, return_dict=False)[0]
+            after = scheduler.step(prediction, time, latents)
+            latents = after.prev_sample
+            if on_preview and (step + 1) % preview_every == 0 and step + 1 < steps:
+                on_preview(step + 1, steps, self._decode(_clean(after, scheduler)))
             if guide and step + 1 < bound:
                 latents = guide.mix(latents, noise, scheduler, step + 1)
             if on_step:
@@ -130,7 +147,7 @@ class SDRenderer:
         return torch.cat([torch.randn(shape, generator=one) for one in generators]).to(self.device)
 
     def _predict(self, latents: Tensor, time: Tensor, conditions: Conditions, guidance: float) -> Tensor:
-        """One UNet call for the batch; with guidance, the half that is told nothing rides in it, first."""
+        """One UNet call for the batch; with guidance, the unconditional half is in the same call, first."""
         out = self.parts.unet(
             (latents if guidance == 1 else torch.cat([latents, latents])).to(self.dtype),
             time,
@@ -142,8 +159,8 @@ class SDRenderer:
         )[0].float()
         if guidance == 1:
             return out
-        untold, told = out.chunk(2)
-        return untold + guidance * (told - untold)
+        uncond, cond = out.chunk(2)
+        return uncond + guidance * (cond - uncond)
 
     def _decode(self, latents: Tensor) -> tuple[Image.Image, ...]:
         """(B, C, h, w) latents → RGB pictures."""
@@ -153,6 +170,12 @@ class SDRenderer:
         )[0]
         levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return tuple(Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _clean(after: Any, scheduler: Any) -> Tensor:
+    """What a step predicted the clean latents to be: diffusers' Euler and DDIM return it, DPM keeps it."""
+    predicted = getattr(after, "pred_original_sample", None)
+    return scheduler.model_outputs[-1] if predicted is None else predicted
 
 
 def without_references(request: PanelRequest) -> PanelRequest:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.render.text_cache import Readings
+from model.render.text_cache import TextCache
 
 # How far back a window looks for a comma to end at, as AUTOMATIC1111's web UI does by default.
 BACK = 20
@@ -46,7 +46,7 @@ class Prompts:
 
     def __init__(self, encoders: Sequence[tuple[Any, Any]], *, silent: bool, device: str) -> None:
         self._encoders, self._silent, self._device = tuple(encoders), silent, device
-        self._known: Readings[tuple[str, int | None], Spoken] = Readings(self._encode, _bytes)
+        self._known: TextCache[tuple[str, int | None], Spoken] = TextCache(self._encode, _bytes)
 
     def of(self, prompt: str, limit: int | None = None) -> Spoken:
         """The states of a prompt, on the CPU.
@@ -56,9 +56,9 @@ class Prompts:
         """
         return self._known.of((prompt, limit))
 
-    def foresee(self, prompts: Sequence[str], limit: int | None = None) -> None:
+    def prefetch(self, prompts: Sequence[str], limit: int | None = None) -> None:
         """These will be asked for, so far to the same limit."""
-        self._known.foresee((prompt, limit) for prompt in prompts)
+        self._known.prefetch((prompt, limit) for prompt in prompts)
 
     def against(self, negative: str) -> Spoken:
         """The states of a negative prompt; of an empty one, what the checkpoint was trained with."""
