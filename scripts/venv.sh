@@ -46,7 +46,7 @@ with open(sys.argv[1], "rb") as file:
 
 # ensure_venv [dev]: make .venv if it is absent or broken, and install what is not there yet.
 ensure_venv() {
-    local dev="" quiet="" wanted stamp="$ROOT/.venv/installed.sha256"
+    local dev="" wanted stamp="$ROOT/.venv/installed.sha256"
     _find_venv_python || _make_venv || return 3
     if [ "${1:-}" = dev ]; then
         stamp="$ROOT/.venv/installed-dev.sha256"
@@ -60,12 +60,13 @@ with open(sys.argv[1], "rb") as file:
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         return 0
     fi
-    echo "installing into .venv; the first time takes a few minutes" >&2
-    # One command for all of it, so that torch and torchvision come from one index. A person sees progress.
-    [ -t 2 ] || quiet=--quiet
-    printf '%s\n' "$dev" >"$ROOT/.venv/dev.txt"
-    if ! "$PYTHON" -m pip install $quiet --disable-pip-version-check \
-        -r "$ROOT/requirements.txt" -r "$ROOT/.venv/dev.txt" >&2; then
+    echo "installing into .venv" >&2
+    local requirement extras=()
+    while IFS= read -r requirement; do
+        [ -n "$requirement" ] && extras+=("$requirement")
+    done <<<"$dev"
+    # One command for all of it, so that torch and torchvision come from one index.
+    if ! "$PYTHON" "$ROOT/scripts/install.py" --also ${extras[@]+"${extras[@]}"} >&2; then
         echo "installation failed; the lines above say why (network, disk space, or no packages for $("$PYTHON" -V 2>&1)); mend it and run this again" >&2
         return 3
     fi

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from scripts import install
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -104,6 +110,70 @@ def test_quickstart_installs_again_when_the_requirements_change(checkout: Path) 
     assert failed.stdout == ""
     (checkout / "requirements.txt").write_text("# nothing\n")
     assert quickstart(checkout).returncode == 0
+
+
+@pytest.fixture
+def cpu_index() -> Iterator[str]:
+    """A package index on this machine that answers for torch."""
+
+    class Index(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/torch/" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("card", [True, False])
+def test_the_torch_that_suits_the_machine_is_taken(
+    card: bool, cpu_index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\nexit {0 if card else 9}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(install, "CPU_INDEX", cpu_index)
+    cpu, why = install.choose_torch()
+    assert cpu is not card
+    assert ("for the NVIDIA card" if card else "no NVIDIA card was found") in why
+    pins = install.requirements(cpu)
+    assert any(pin.startswith("nvidia-") for pin in pins) is card
+    assert any(pin.startswith("torch==") for pin in pins)
+    assert (cpu_index in install.command(tmp_path / "pins.txt", cpu=cpu)) is not card
+
+
+def test_without_pytorchs_index_the_ordinary_one_has_to_do(
+    cpu_index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "CPU_INDEX", f"{cpu_index}/nowhere")
+    monkeypatch.setenv("AUTOSTUDIO_TORCH", "cpu")
+    cpu, why = install.choose_torch()
+    assert not cpu
+    assert "cannot be reached" in why
+    monkeypatch.setattr(install, "CPU_INDEX", cpu_index)
+    assert install.choose_torch()[0]
+    monkeypatch.setenv("AUTOSTUDIO_TORCH", "cuda")
+    assert not install.choose_torch()[0]
+
+
+def test_uv_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert install.command(tmp_path, cpu=False)[1:4] == ["-m", "pip", "install"]
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = install.command(tmp_path, cpu=True)
+    assert words[:3] == [str(uv), "pip", "install"]
+    assert sys.executable in words
 
 
 def test_quickstart_says_what_it_needs_where_there_is_no_python(checkout: Path, tmp_path: Path) -> None:
