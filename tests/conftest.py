@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests import chance  # noqa: F401, it names the profiles
+
+settings.load_profile("check")
 
 # Loud enough for prompts and references to show through 8 bit pictures of untrained weights.
 GAIN = 6.0

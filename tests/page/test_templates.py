@@ -20,11 +20,12 @@ from model.page.layout.templates import (
     templates_for,
 )
 from model.page.layout.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
+from tests.chance import examples
 from tests.page.frames import panel_frames
 
 SIZES = tuple(PAGE_SIZES_MM)
 SMALLEST_GUTTER_MM = 1.6  # between panels on a webtoon's narrow paper nothing is nearer either
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Asked = tuple[str, tuple[View, ...], str]
 
