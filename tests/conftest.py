@@ -13,6 +13,19 @@ from tests import chance  # noqa: F401, it names the profiles
 
 settings.load_profile("check")
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a CUDA device where there is none; nothing else asks for torch here."""
+    if not any(item.get_closest_marker("gpu") for item in items):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        left_out = [item for item in items if item.get_closest_marker("gpu")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+
+
 # Loud enough for prompts and references to show through 8 bit pictures of untrained weights.
 GAIN = 6.0
 

@@ -99,9 +99,9 @@ def check_book(book: Book, folder: Path) -> None:
     told = subprocess.run(
         ["pdftotext", "-raw", folder / "book.pdf", "-"], check=True, capture_output=True, text=True
     ).stdout
-    texts = told.split("\f")
+    texts = told.removesuffix("\f").split("\f")
     with zipfile.ZipFile(folder / "book.epub") as archive:
-        for page, text in zip(book.pages, texts, strict=False):
+        for page, text in zip(book.pages, texts, strict=True):
             words = spoken(page, capitals=book.capitals)
             has_all(squeezed(text), words)
             root = ElementTree.fromstring(archive.read(f"book/page_{page.number:03d}.xhtml"))
