@@ -4,7 +4,7 @@
 
 Each request below goes through the renderer as a run's requests do; references are drawn by the drawn world.
 In: the shipped starter. Out: `tests/starter/golden_panels/`: a PNG a panel, and `golden.json` with what the
-judge reads in each and how they were made. `tests/starter/test_golden.py` draws the panels again and compares.
+judge reads in each and how they were made. `tests/starter/test_golden.py` draws the panels and compares.
 Look at the pictures before you commit them.
 """
 
@@ -146,7 +146,8 @@ def stored(folder: Path = FOLDER) -> tuple[dict[str, Image.Image], dict[str, Any
     """The kept pictures by name, and the note with their readings."""
     note = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     pictures = {
-        name: Image.open(io.BytesIO((folder / f"{name}.png").read_bytes())) for name in note["readings"]
+        name: Image.open(io.BytesIO((folder / f"{name}.png").read_bytes())).convert("RGB")
+        for name in note["readings"]
     }
     return pictures, note
 
