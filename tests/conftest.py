@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from hypothesis import settings
 from tests import chance  # noqa: F401, it names the profiles
 
 settings.load_profile("check")
+
+# As in scripts/check: threads that wait for each other cost minutes where cores are few or busy, and sums
+# come out the same on any number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
 """Lettering: balloons hold their words, stay in their panels, keep apart, and point at their speakers."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import StoryError
@@ -93,10 +93,11 @@ def test_tails_lead_to_the_speaker_and_spare_the_face(lines: list[Line]) -> None
         head = head_of(FRAME.placed(line.speaker), BUST)
         assert balloon.head is not None
         assert balloon.head.centre.distance(head.centre) < 1e-6
-        tail = tail_of(balloon)
-        assume(tail is not None)
-        assert tail is not None
-        mouth = mouth_of(head)
+        tail, mouth = tail_of(balloon), mouth_of(head)
+        if tail is None:
+            # Only where the balloon stands so near that a tail would have no room before the face.
+            assert balloon.rect.inset(-balloon.size).overlap(head) > 0.0
+            continue
         assert tail.tip.distance(mouth) < tail.edge.distance(mouth)
         # Where the balloon itself keeps off the head, its tail does too.
         if balloon.rect.overlap(head) == 0.0 and tail.edge.distance(mouth) > 1.4 * head.height:
