@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests import chance  # noqa: F401, it names the profiles
+
+settings.load_profile("check")
+
+# As in scripts/check: threads that wait for each other cost minutes where cores are few or busy, and sums
+# come out the same on any number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a CUDA device where there is none; nothing else asks for torch here."""
+    if not any(item.get_closest_marker("gpu") for item in items):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        left_out = [item for item in items if item.get_closest_marker("gpu")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+
 
 # Loud enough for prompts and references to show through 8 bit pictures of untrained weights.
 GAIN = 6.0

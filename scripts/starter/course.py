@@ -1,8 +1,8 @@
 """The course of one training run: its clock, its learning rate, its checkpoint and its log.
 
-Training is measured in minutes, summed over all runs of the same command, so that an interrupted run goes
-on at the same place of its schedule. In: a folder and how long to train in all. Out: `checkpoint.pt` and
-`log.jsonl` in that folder. Knows nothing of what is trained.
+Training is measured in minutes, or in steps where steps are given, summed over all runs of the same command,
+so that an interrupted run goes on at the same place of its schedule. In: a folder and how long to train in
+all. Out: `checkpoint.pt` and `log.jsonl` in that folder. Knows nothing of what is trained.
 """
 
 from __future__ import annotations
@@ -27,26 +27,34 @@ class Course:
     Args:
         out: folder of checkpoint and log; made if absent.
         minutes: training time in all, earlier runs included.
+        steps: steps in all, earlier runs included; where given, time does not count.
     """
 
-    def __init__(self, out: Path, minutes: float) -> None:
+    def __init__(self, out: Path, minutes: float, steps: int | None = None) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.checkpoint, self.log = out / "checkpoint.pt", out / "log.jsonl"
-        self.limit = minutes * 60
-        self.seconds = 0.0
+        self.limit, self.step_limit = minutes * 60, steps
+        self.seconds, self.steps = 0.0, 0
         self._last = time.monotonic()
         self._due: dict[str, float] = {}
 
     @property
     def fraction(self) -> float:
-        """Share of the training time that is over, 0 to 1."""
+        """Share of the training that is over, 0 to 1."""
+        if self.step_limit is not None:
+            return min(1.0, self.steps / self.step_limit) if self.step_limit > 0 else 1.0
         return min(1.0, self.seconds / self.limit) if self.limit > 0 else 1.0
 
-    def tick(self) -> bool:
-        """Count the time since the last `tick` or `pause` as training. Returns whether there is time left."""
+    def tick(self, steps: int = 0) -> bool:
+        """Count the time since the last `tick` or `pause` as training. Returns whether to go on.
+
+        Args:
+            steps: steps done so far, earlier runs included.
+        """
         now = time.monotonic()
         self.seconds, self._last = self.seconds + min(now - self._last, LONGEST_STEP), now
-        return self.seconds < self.limit
+        self.steps = max(self.steps, steps)
+        return self.seconds < self.limit if self.step_limit is None else self.steps < self.step_limit
 
     def pause(self) -> None:
         """Leave the time since the last `tick` out: it went into something else than training."""

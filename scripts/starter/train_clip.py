@@ -187,6 +187,7 @@ def write_folder(model: open_clip.CLIP, config: dict[str, Any], out: Path) -> No
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's open_clip model.")
     parser.add_argument("--minutes", type=float, default=8.0, help="training in all, earlier runs included")
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/clip"))
     parser.add_argument("--tokenizer", type=Path, default=Path("model/starter/tokenizer"))
     parser.add_argument("--vae", type=Path, help="a VAE's folder; a share of the crops passes through it")
@@ -203,7 +204,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     flags = _arguments(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     # A resumed run draws new characters.
     first_seed = saved["next_seed"] if saved else FIRST_SEED
@@ -236,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         course.write(steps=optimizer.steps, loss=loss, pictures_per_second=speed, **measured)
 
     course.pause()
-    while course.tick():
+    while course.tick(optimizer.steps):
         references, crops, captions = choose(characters, flags.batch, rng)
         clean = zoomed(pixels(references, flags.device), rng)
         found = zoomed(pixels(crops, flags.device), rng)

@@ -132,6 +132,7 @@ def write_folder(detector: GroundingDinoForObjectDetection, tokenizer: BertToken
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's GroundingDINO.")
     parser.add_argument("--minutes", type=float, default=75.0, help="training in all, earlier runs included")
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/detector"))
     parser.add_argument("--vae", type=Path, help="a VAE's folder; a share of the panels passes through it")
     parser.add_argument("--vae_share", type=float, default=0.35)
@@ -147,7 +148,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     flags = _arguments(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     common = {"vae": flags.vae, "vae_share": flags.vae_share, "workers": flags.workers}
     seeds = range(FIRST_SEED, FIRST_SEED + flags.panels)
@@ -172,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         course.write(steps=optimizer.steps, panels_per_second=speed, **parts, **measured)
 
     course.pause()
-    while course.tick():
+    while course.tick(optimizer.steps):
         parts = training.step(batches.draw(flags.batch), course.rate(flags.rate, optimizer.steps))
         course.tick()
         if course.due("checkpoint", 2):

@@ -115,6 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=45.0, help="training time in all, earlier runs included"
     )
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/sd"))
     parser.add_argument("--pool", type=Path, default=Path("lab/pool"))
     parser.add_argument("--held_out", type=Path, help="folder with a shard that is never trained on")
@@ -123,7 +124,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     torch.manual_seed(flags.seed)
     words = opened_words(flags.out / "words")
@@ -147,7 +148,7 @@ def main(argv: list[str] | None = None) -> int:
 
     average, begun, since = 0.0, samples, course.seconds
     course.pause()
-    while course.tick():
+    while course.tick(training.optimizer.steps):
         loss = training.step(scenes.batch(flags.batch), course.rate(flags.rate, training.optimizer.steps))
         samples += flags.batch
         average = 0.97 * average + 0.03 * loss if average else loss

@@ -160,6 +160,7 @@ def write_folder(sam: Sam, shape: SamShape, out: Path) -> None:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's segmenter.")
     parser.add_argument("--minutes", type=float, default=15.0, help="training in all; 0 only draws the pool")
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/segmenter"))
     parser.add_argument("--vae", type=Path, help="a VAE's folder; a share of the panels passes through it")
     parser.add_argument(
@@ -177,7 +178,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     flags = _arguments(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     drawn = flags.out / "pool.npz"
     if not drawn.exists():
@@ -210,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         course.write(steps=optimizer.steps, panels_per_second=speed, **figures, **measured)
 
     course.pause()
-    while course.tick():
+    while course.tick(optimizer.steps):
         batch = choose(pool, flags.batch, rng)
         loss, reached = training.step(batch, course.rate(flags.rate, optimizer.steps))
         figures = {"loss": loss, "iou_learning": reached}

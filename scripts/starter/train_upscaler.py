@@ -140,6 +140,7 @@ def contact_sheet(network: Compact, panels: Sequence[SharpPanel], path: Path) ->
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's upscaler.")
     parser.add_argument("--minutes", type=float, default=18.0, help="training in all, earlier runs included")
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/upscaler"))
     parser.add_argument("--vae", type=Path, default=Path("model/starter/vae"))
     parser.add_argument("--device", default="cpu")
@@ -152,7 +153,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     flags = _arguments(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     first_seed = saved["next_seed"] if saved else FIRST_SEED
     torch.manual_seed(first_seed)
@@ -170,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         course.write(steps=optimizer.steps, loss=float(np.mean(losses[-50:])), **measured)
 
     course.pause()
-    while course.tick():
+    while course.tick(optimizer.steps):
         small, large = pool.batch(rng, flags.batch, SIDE)
         losses.append(training.step(small, large, course.rate(flags.rate, optimizer.steps)))
         if optimizer.steps % REFRESH == 0:

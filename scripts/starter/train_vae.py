@@ -166,6 +166,7 @@ def contact_sheet(vae: AutoencoderKL, panels: Sequence[Panel], path: Path) -> No
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train or resume the starter's VAE.")
     parser.add_argument("--minutes", type=float, default=20.0, help="training in all, earlier runs included")
+    parser.add_argument("--steps", type=int, help="steps in all, instead of minutes")
     parser.add_argument("--out", type=Path, default=Path("lab/vae"))
     parser.add_argument("--init", type=Path, help="a VAE's folder to start from when --out has no checkpoint")
     parser.add_argument("--decoder_only", action="store_true", help="keep encoder, shift, scale of --init")
@@ -183,7 +184,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     flags = _arguments(argv)
-    course = Course(flags.out, flags.minutes)
+    course = Course(flags.out, flags.minutes, flags.steps)
     saved = course.load()
     first_seed = saved["next_seed"] if saved else FIRST_SEED
     gallery = Gallery(flags.panels, first_seed, workers=flags.workers)
@@ -208,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         course.write(steps=optimizer.steps, **figures, per_second=speed, **measured)
 
     course.pause()
-    while course.tick():
+    while course.tick(optimizer.steps):
         batch = pixels(gallery.crops(rng, flags.batch, SIDE), flags.device)
         loss, distance = training.step(batch, course.rate(base, optimizer.steps))
         figures = {"loss": loss, "l1": distance}

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -23,20 +24,26 @@ TINY = Scale(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak of memory is read from /proc")
 def test_every_level_has_every_row(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(flux_full.SCALES, "small", TINY)
     flags = ("--scale", "small", "--device", "cpu", "--steps", "2", "--turns", "1")
     assert main([*flags, "--level", FULL, "--level", "Q8_0"]) == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    write(tmp_path, TINY)
+    dev = opened(tmp_path, "flux-dev")
+    expected_of = {what: expected(TINY, dev, what) for what in (PLAIN, *ROWS)}
     assert [(row["level"], row["what"]) for row in rows] == [
         (level, what) for level in (FULL, "Q8_0") for what in (PLAIN, *ROWS)
     ]
     for row in rows:
         assert row["seconds"] == pytest.approx(row["before"] + row["steps"] + row["after"])
-        assert row["ratio"] > 0
-        assert row["peak"] > 0
-    assert [row["ratio"] for row in rows if row["what"] == PLAIN] == [1, 1]
+        # One turn: its ratio is that of its seconds, and its peak holds at least torch and the weights.
+        (plain,) = (one for one in rows if (one["level"], one["what"]) == (row["level"], PLAIN))
+        assert row["ratio"] == pytest.approx(row["seconds"] / plain["seconds"])
+        assert row["expected"] == pytest.approx(expected_of[row["what"]])
+        assert 0.15 < row["peak"] < psutil.virtual_memory().total / 1e9
+        assert row["predicted"] == 0
 
 
 def test_blocks_are_copied_with_memory_of_their_own(tmp_path: Path) -> None:

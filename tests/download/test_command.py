@@ -15,27 +15,16 @@ import pytest
 from download.catalog import CATALOG, named
 from model import cli
 from model.commands import download
+from tests.download.fake_hub import fill
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "setup_models.sh"
 
 
 @pytest.fixture
-def shelves(hub: Any, make_tensors: Any) -> Any:
+def shelves(hub: Any) -> Any:
     """The hub with everything that sd15plus and flux-schnell as GGUF need, small."""
-    for source in (*CATALOG["sd15plus"].at(None), *CATALOG["flux-schnell"].at("Q4_K_S")):
-        files = hub.repositories.setdefault(source.repository, {})
-        for number, path in enumerate(source.files):
-            if path.endswith(".index.json"):
-                shard = "model-00001-of-00001.safetensors"
-                files[path] = json.dumps({"weight_map": {"a": shard}}).encode()
-                files[f"{path.rpartition('/')[0]}/{shard}"] = make_tensors(number, 500)
-            elif path.endswith(".safetensors"):
-                files[path] = make_tensors(number, 100 + number)
-            else:
-                files[path] = (b"GGUF" if path.endswith(".gguf") else b"{}") + path.encode()
-        if source.gated:
-            hub.gated.add(source.repository)
+    fill(hub, (*CATALOG["sd15plus"].at(None), *CATALOG["flux-schnell"].at("Q4_K_S")))
     return hub
 
 

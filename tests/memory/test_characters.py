@@ -15,6 +15,7 @@ from model.files import BlobId
 from model.memory.characters.database import Characters
 from model.memory.characters.looks import Candidate, Look
 from model.memory.store.library import Library
+from tests.chance import examples
 
 LOOK = Look(name="Mika", description="girl with red hair", style="colour comic", weights="a")
 PICTURES = st.sampled_from([f"{letter}" * 64 for letter in "abcd"])
@@ -93,7 +94,7 @@ class Versions(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Versions.TestCase.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+Versions.TestCase.settings = settings(max_examples=examples(12), stateful_step_count=12, deadline=None)
 TestVersions = Versions.TestCase
 
 

@@ -17,6 +17,7 @@ from model.memory.chronicle.memories import NewMemory, Passage, by_hand
 from model.memory.chronicle.ngrams import NgramEncoder
 from model.memory.chronicle.ranking import WEIGHTS, Candidate, rank
 from model.memory.store.library import Library
+from tests.chance import examples
 
 NAMES = ("Mika", "Ren", "Hana")
 WORDS = (
@@ -72,7 +73,7 @@ def texts(chronicle: Chronicle, query: str, **options: object) -> list[str]:
 # --- scope
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     memories=st.lists(st.tuples(TEXTS, KNOWERS), min_size=1, max_size=6),
     query=TEXTS,

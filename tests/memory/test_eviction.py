@@ -20,6 +20,7 @@ from model.memory.panels.books import bind_book, books, forget_book, pictures_of
 from model.memory.panels.cache import NewPanel, PanelCache
 from model.memory.panels.eviction import CacheLimits, Held, choose, evict, kept_whatever
 from model.memory.store.library import Library
+from tests.chance import examples
 from tests.memory.test_processes import start
 
 KILLS = 4
@@ -157,7 +158,7 @@ def test_it_behaves_like_a_list_in_order_of_use(tmp_path_factory: pytest.TempPat
         def folder() -> Path:
             return tmp_path_factory.mktemp("cache")
 
-    Here.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+    Here.TestCase.settings = settings(max_examples=examples(25), stateful_step_count=25, deadline=None)
     Here.TestCase("runTest").runTest()
 
 

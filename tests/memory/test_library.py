@@ -19,6 +19,7 @@ from model.errors import IntegrityError, StorageError
 from model.files import BlobId
 from model.memory.store import schema
 from model.memory.store.library import Library
+from tests.chance import examples
 
 
 def keep(library: Library, key: str, prompt: str = "") -> None:
@@ -87,7 +88,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
 # --- blobs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.binary(max_size=5000))
 def test_what_is_stored_is_loaded(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "blobs-property"

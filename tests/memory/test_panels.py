@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from model.memory.panels.cache import Embedding, NewPanel, PanelCache, PanelRecord
 from model.memory.store.library import Library
+from tests.chance import examples
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 JSON = st.recursive(
@@ -28,7 +29,7 @@ def facts(record: PanelRecord) -> tuple[object, ...]:
     return record.key, record.blob, record.prompt, record.params, embedding, record.created, record.pinned
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     key=TEXT,
     picture=st.binary(max_size=300),
@@ -69,7 +70,7 @@ def test_what_is_added_is_found(
             np.testing.assert_array_equal(found.embedding.vector, embedding.vector)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(steps=st.lists(st.tuples(st.sampled_from("abc"), st.binary(min_size=1, max_size=2)), max_size=12))
 def test_it_behaves_like_setdefault(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bytes]]

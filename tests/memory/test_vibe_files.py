@@ -27,6 +27,7 @@ from model.memory.vibe.formats import write
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.parsing import parse
 from model.memory.vibe.salvage import salvage
+from tests.chance import examples
 from tests.memory.eyes import WIDTH, Eyes
 
 
@@ -181,7 +182,7 @@ def facts_of(memory: Memory) -> tuple[object, ...]:
     return (*memory.about, memory.copies)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(memories(), max_size=6), st.booleans())
 def test_what_is_written_is_read_again(held: list[Memory], plain: bool) -> None:
     contents = Contents(
@@ -199,7 +200,7 @@ def test_what_is_written_is_read_again(held: list[Memory], plain: bool) -> None:
     np.testing.assert_array_equal(parsed.contents.panels[0].vector, contents.panels[0].vector)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(memories(), max_size=5), st.lists(memories(), max_size=5))
 def test_merging_again_adds_nothing_and_loses_nothing(mine: list[Memory], theirs: list[Memory]) -> None:
     once, added = merged(mine, theirs)
@@ -290,7 +291,7 @@ def test_repair_without_anything_to_take_says_so(tmp_path: Path) -> None:
     assert path.read_bytes() == b"\0" * 50
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(memories(), min_size=1, max_size=5), st.data())
 def test_every_whole_entry_of_a_torn_file_is_saved(held: list[Memory], data: st.DataObject) -> None:
     text = write(Contents(memories=tuple(held)))

@@ -13,6 +13,7 @@ from model.memory.vibe.blas import one_thread
 from model.memory.vibe.laplace import Posterior
 from model.memory.vibe.opinions import centre_of, gather, mean_cosine
 from model.memory.vibe.scorer import Scorer
+from tests.chance import examples
 
 WIDTH = 24
 Array = NDArray[np.floating]
@@ -52,7 +53,7 @@ MEANS = st.sampled_from([None, MEAN])
 CATEGORIES = st.sampled_from([None, "general", "portraits", "unheard of"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(tastes(), MEANS, CATEGORIES)
 def test_scores_are_between_minus_one_and_one_and_turn_with_the_labels(
     taste: tuple[NDArray[np.float16], list[float], list[str]], mean: Array | None, category: str | None
@@ -64,7 +65,7 @@ def test_scores_are_between_minus_one_and_one_and_turn_with_the_labels(
     np.testing.assert_allclose(swapped, -scores, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(tastes(), MEANS, CATEGORIES, st.randoms(use_true_random=False))
 def test_the_order_of_memories_does_not_matter(
     taste: tuple[NDArray[np.float16], list[float], list[str]],
@@ -80,7 +81,7 @@ def test_the_order_of_memories_does_not_matter(
     np.testing.assert_allclose(after.score(NEW, category), before, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(tastes(), MEANS, st.integers(0, 10**6), st.floats(0.1, 10))
 def test_a_like_and_a_dislike_of_one_picture_cancel(
     taste: tuple[NDArray[np.float16], list[float], list[str]], mean: Array | None, seed: int, weight: float
@@ -98,7 +99,7 @@ def test_a_like_and_a_dislike_of_one_picture_cancel(
     assert (fit(np.concatenate([torn, torn]), [weight, -weight]).score(NEW) == 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(tastes(), MEANS)
 def test_five_copies_are_one_of_weight_five(
     taste: tuple[NDArray[np.float16], list[float], list[str]], mean: Array | None
@@ -117,7 +118,7 @@ def test_five_copies_are_one_of_weight_five(
     np.testing.assert_allclose(five.score(NEW), once.score(NEW), rtol=0, atol=1e-7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(tastes(), MEANS, CATEGORIES)
 def test_contributions_add_up_to_the_score(
     taste: tuple[NDArray[np.float16], list[float], list[str]], mean: Array | None, category: str | None
@@ -127,7 +128,7 @@ def test_contributions_add_up_to_the_score(
     assert fitted.contributions(NEW[0], category).sum() == pytest.approx(score, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(tastes())
 def test_an_opinion_leaves_its_own_picture_on_its_side(
     taste: tuple[NDArray[np.float16], list[float], list[str]],
@@ -137,7 +138,7 @@ def test_an_opinion_leaves_its_own_picture_on_its_side(
     assert alone.score(vectors[:1], categories[0])[0] * signed[0] > 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(tastes(), st.lists(st.sampled_from([1e-6, 1.0, 1e6]), min_size=12, max_size=12))
 def test_no_weight_is_too_large_or_too_small(
     taste: tuple[NDArray[np.float16], list[float], list[str]], factors: list[float]

@@ -221,7 +221,11 @@ def test_the_pdfs_text_reads_as_the_pages_do(
     made = book(pages=2, panels=3, direction=direction)
     export_book(made, tmp_path, dpi=DPI)
     text = subprocess.run(
-        ["pdftotext", "-raw", tmp_path / "book.pdf", "-"], check=True, capture_output=True, text=True
+        ["pdftotext", "-raw", tmp_path / "book.pdf", "-"],
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     ).stdout
     said = [
         words

@@ -1,7 +1,7 @@
 """Lettering: balloons hold their words, stay in their panels, keep apart, and point at their speakers."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import StoryError
@@ -17,6 +17,7 @@ from model.page.export.sheet import WHOLE
 from model.page.plane import Point, Rect
 from model.page.type.faces import house_faces
 from model.page.values import LINE_KINDS, Line, PanelArt
+from tests.chance import examples
 
 HAND = Hand(faces=house_faces())
 FRAME = Rect(30.0, 40.0, 300.0, 220.0)
@@ -51,7 +52,7 @@ talk = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(talk, st.sampled_from(["", "Later that night."]), st.sampled_from(["ltr", "rtl"]), st.floats(180, 460))
 def test_balloons_keep_to_their_panel_and_apart(
     lines: list[Line], caption: str, direction: str, width: float
@@ -69,7 +70,7 @@ def test_balloons_keep_to_their_panel_and_apart(
             assert balloon.rect.overlap(other.rect) == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(talk, st.sampled_from(["ltr", "rtl"]))
 def test_letters_lie_inside_their_outline(lines: list[Line], direction: str) -> None:
     faces = house_faces()
@@ -82,7 +83,7 @@ def test_letters_lie_inside_their_outline(lines: list[Line], direction: str) -> 
                     assert body.contains(x, y)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(talk)
 def test_tails_lead_to_the_speaker_and_spare_the_face(lines: list[Line]) -> None:
     for balloon, line in zip(letter(*lines), lines, strict=True):
@@ -92,10 +93,11 @@ def test_tails_lead_to_the_speaker_and_spare_the_face(lines: list[Line]) -> None
         head = head_of(FRAME.placed(line.speaker), BUST)
         assert balloon.head is not None
         assert balloon.head.centre.distance(head.centre) < 1e-6
-        tail = tail_of(balloon)
-        assume(tail is not None)
-        assert tail is not None
-        mouth = mouth_of(head)
+        tail, mouth = tail_of(balloon), mouth_of(head)
+        if tail is None:
+            # Only where the balloon stands so near that a tail would have no room before the face.
+            assert balloon.rect.inset(-balloon.size).overlap(head) > 0.0
+            continue
         assert tail.tip.distance(mouth) < tail.edge.distance(mouth)
         # Where the balloon itself keeps off the head, its tail does too.
         if balloon.rect.overlap(head) == 0.0 and tail.edge.distance(mouth) > 1.4 * head.height:

@@ -21,6 +21,7 @@ from model.page.layout.tiers import EMPHASES, SHOTS
 from model.page.plane import Rect
 from model.page.type.faces import house_faces
 from model.page.values import Book, Line, PageArt, PanelArt
+from tests.chance import examples
 
 MOST_COVERED = 0.15  # of a head, where there is room beside it
 SHORT = ("No.", "Run!", "It's late!", "Who is there?", "Hm.", "Where were you?", "I said *now*.")
@@ -89,7 +90,7 @@ def apart(balloons: tuple[Balloon, ...]) -> None:
             assert balloon.rect.overlap(other.rect) == 0.0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pages())
 def test_balloons_stay_on_the_page_apart_and_off_the_heads(made: tuple[Book, PageArt]) -> None:
     keep_their_places(made)

@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from model.errors import StoryError
@@ -20,11 +20,12 @@ from model.page.layout.templates import (
     templates_for,
 )
 from model.page.layout.tiers import EMPHASES, MARGIN, PANEL_GUTTER, SHOTS, View
+from tests.chance import examples
 from tests.page.frames import panel_frames
 
 SIZES = tuple(PAGE_SIZES_MM)
 SMALLEST_GUTTER_MM = 1.6  # between panels on a webtoon's narrow paper nothing is nearer either
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Asked = tuple[str, tuple[View, ...], str]
 
@@ -193,8 +194,18 @@ def mirrors(asked: Asked) -> None:
     assert left.aspects() == pytest.approx(right.aspects())
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+HEAVY, LIGHT = View("wide", "high"), View("medium", "low")
+
+
+@MANY
 @given(arrangements())
+# A light panel among heavy ones was a sliver, and four heavy tiers on tall paper were letter slots.
+@example(
+    ("auto", (HEAVY, HEAVY, View("close-up", "high"), View("medium", "high"), HEAVY, LIGHT, HEAVY), "b5")
+)
+@example(("bleed", (HEAVY,) * 5 + (LIGHT, HEAVY), "b5"))
+@example(("bleed", (HEAVY,) * 4, "us"))
+@example(("wide", (HEAVY, LIGHT, HEAVY, HEAVY, HEAVY), "us"))
 def test_most_frames_have_shapes_that_models_draw(asked: Asked) -> None:
     template, _, size = asked
     if template in ("grid", "strip", "2-tier", "3-tier", "4-tier") or size == "square":

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from quantization.advise import TYPICAL_ERROR, advice, advise, table, written
 from quantization.plans import GB, Canvas, Machine, predict
 from quantization.sizes import FULL, MODELS
+from tests.chance import examples
 
 models = st.sampled_from(sorted(MODELS)).map(MODELS.__getitem__)
 machines = st.builds(
@@ -31,7 +32,7 @@ canvases = st.builds(
 
 
 @given(model=models, machine=machines, canvas=canvases)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_plans_fit_and_each_next_one_is_smaller(model, machine, canvas) -> None:
     plans = advise(model, machine, canvas)
     for plan in plans:
@@ -50,7 +51,7 @@ def test_plans_fit_and_each_next_one_is_smaller(model, machine, canvas) -> None:
 
 
 @given(model=models, machine=machines, canvas=canvases, more=st.integers(1, 64))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_more_memory_never_ends_what_fits(model, machine, canvas, more) -> None:
     if advise(model, machine, canvas)[0].fits:
         larger = replace(machine, free=machine.free + more * GB, host=machine.host + more * GB)
@@ -58,7 +59,7 @@ def test_more_memory_never_ends_what_fits(model, machine, canvas, more) -> None:
 
 
 @given(model=models, machine=machines, canvas=canvases)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_every_saving_saves(model, machine, canvas) -> None:
     # With room for all, so that encoders stay in every plan and are no difference between them.
     machine = replace(machine, free=10**15, host=10**15)

@@ -19,6 +19,7 @@ from quantization.kquants import encode
 from quantization.levels import LEVELS, TYPES, BlockType
 from quantization.symmetric import SymmetricBlocks
 from scripts.bench import ggml
+from tests.chance import examples
 
 QUANTIZED = [kind for kind in TYPES.values() if kind.values > 1]
 PLAIN = [kind for kind in QUANTIZED if not kind.weighted]
@@ -54,7 +55,7 @@ def test_three_decoders_read_the_same_floats(kind: BlockType) -> None:
 
 @pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.name)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_plain_types_are_ggmls_byte_by_byte(kind: BlockType, data: st.DataObject) -> None:
     # Few distinct values: ties of the largest magnitude and halves are where encoders part.
     # (Where a scale has no inverse, what C does is undefined.)
@@ -81,7 +82,7 @@ def test_plain_types_are_ggmls_on_many_weights(kind: BlockType) -> None:
     ],
 )
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_whole_numbers_with_minima_come_back(
     name: str, pack: Any, levels: int, scales: int, seed: int
 ) -> None:
@@ -102,7 +103,7 @@ def test_whole_numbers_with_minima_come_back(
     [("Q3_K", packing.pack_q3_k, 4, 32), ("Q6_K", packing.pack_q6_k, 32, 128)],
 )
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_whole_numbers_of_either_sign_come_back(
     name: str, pack: Any, levels: int, scales: int, seed: int
 ) -> None:

@@ -31,6 +31,7 @@ from quantization.levels import LEVELS, TYPES
 from quantization.rules import Planned
 from quantization.sources import open_source, read_tensor
 from quantization.writing import gguf_header, write_gguf
+from tests.chance import examples
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,7 +91,7 @@ def test_stopped_anywhere_the_output_is_absent_and_goes_on(
 
 
 @given(length=st.integers(0, 30_000), garbage=st.binary(max_size=64))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_whatever_an_interruption_left_the_bytes_are_the_same(
     source: Path, whole: Path, length: int, garbage: bytes
 ) -> None:
@@ -152,7 +153,7 @@ def test_a_full_disk_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest
     ),
     shapes=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), max_size=5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_headers_are_read_back_as_they_were_written(fields: dict[str, Any], shapes: list[list[int]]) -> None:
     tensors = [
         Planned(name=f"t{number}", parts=(), shape=tuple(shape), type=TYPES["F16"])
@@ -266,7 +267,7 @@ def test_header_bombs_cost_neither_time_nor_memory(tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0, 1500), byte=st.integers(0, 255), kind=st.sampled_from(["gguf", "safetensors"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_damage_to_a_header_is_refused_or_harmless(
     source: Path, whole: Path, place: int, byte: int, kind: str
 ) -> None:

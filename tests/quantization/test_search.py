@@ -18,6 +18,7 @@ from quantization.kquants import encode
 from quantization.levels import TYPES, BlockType
 from scripts.bench import ggml
 from scripts.bench.quantize import DISTRIBUTIONS, STARTER, starter_tensors
+from tests.chance import examples
 
 SEARCHED = [kind for kind in TYPES.values() if kind.weighted]
 
@@ -98,7 +99,7 @@ def test_importance_goes_to_the_columns_of_every_piece(
 
 @pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_any_weights_are_held_to_their_range(kind: BlockType, data: st.DataObject) -> None:
     values = data.draw(arrays(np.float32, (2, 256), elements=st.floats(-1e4, 1e4, width=32)))
     decoded = gguf.quants.dequantize(

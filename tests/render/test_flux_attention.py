@@ -19,6 +19,7 @@ from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sequence import Layout, attention_mask, region_cells
 from model.render.weights import open_checkpoint
+from tests.chance import examples
 from tests.render.test_flux import PICTURES, RED
 
 ROUNDING = 2e-6  # of sums in another order, float32
@@ -44,7 +45,7 @@ def mask_of(layout: Layout, boxes: list[tuple[float, float, float, float]], spok
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     regions=st.integers(0, 3),
     latents=st.booleans(),

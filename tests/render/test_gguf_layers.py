@@ -19,6 +19,7 @@ from model.render.gguf.layers import PackedLinear, keep_packed
 from model.render.gguf.planes import Buffer, arrange, unpack
 from quantization.kquants import encode
 from quantization.levels import TYPES
+from tests.chance import examples
 
 KINDS = ("Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0", "Q3_K", "Q2_K")
 
@@ -57,7 +58,7 @@ def test_every_type_gives_the_numbers_of_diffusers(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 20), piece=st.integers(1, 8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_any_bytes_give_the_numbers_of_diffusers(kind: str, seed: int, count: int, piece: int) -> None:
     type_ = TYPES[kind]
     random = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.render.sequence import Layout, attention_mask, grid_ids, image_ids, pack, region_cells, unpack
+from tests.chance import examples
 
 LAYOUT = Layout(
     global_text=5, region_text=4, regions=2, rows=4, columns=6, reference_rows=2, reference_columns=2
@@ -105,7 +106,7 @@ boxes = st.tuples(*(st.floats(0, 0.9) for _ in range(2)), *(st.floats(0.02, 1) f
 @given(
     rows=st.integers(1, 12), columns=st.integers(1, 12), given_boxes=st.lists(boxes, min_size=1, max_size=5)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_each_cell_has_at_most_one_owner(
     rows: int, columns: int, given_boxes: list[tuple[float, float, float, float]]
 ) -> None:

@@ -22,6 +22,7 @@ from model.run.leave import Remembered, keep
 from model.run.plan import read_plan
 from model.run.recall import remember
 from model.story.plan import Plan
+from tests.chance import examples
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STARTER = open_checkpoint()
@@ -178,7 +179,7 @@ def test_the_examples_are_drawn_from_the_same_prompts_with_and_without_a_chronic
         assert remembered.notes == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sets(st.sampled_from(["mika", "ren"])), st.text(max_size=30)), min_size=1, max_size=4

@@ -103,12 +103,10 @@ def test_pixels_and_pictures_are_inverse() -> None:
 
 def test_vae_command_resumes_and_writes_a_folder(tmp_path: Path) -> None:
     small = ["--batch", "1", "--panels", "4", "--held_out", "2", "--workers", "0", "--out", str(tmp_path)]
-    assert train_vae.main([*small, "--minutes", "0.004"]) == 0
-    assert train_vae.main([*small, "--minutes", "0.06"]) == 0
+    assert train_vae.main([*small, "--steps", "1"]) == 0
+    assert train_vae.main([*small, "--steps", "2"]) == 0
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert lines[0]["steps"] >= 1
-    assert lines[1]["steps"] > lines[0]["steps"]
-    assert lines[1]["minutes"] >= 0.05
+    assert [line["steps"] for line in lines] == [1, 2]
     assert {"psnr_noisy", "per_second"} <= lines[1].keys()
     vae = open_vae(tmp_path)
     assert vae.config["scaling_factor"] != 1.0
@@ -172,10 +170,10 @@ def test_clip_command_writes_what_the_encoder_reads(tmp_path: Path) -> None:
     small += ["--tokenizer", str(tmp_path / "tokenizer"), "--out", str(tmp_path)]
     fresh_vae((4, 4, 4, 4, 4)).save_pretrained(tmp_path / "vae")
     small += ["--vae", str(tmp_path / "vae")]
-    assert train_clip.main([*small, "--minutes", "0.004"]) == 0
-    assert train_clip.main([*small, "--minutes", "0.06"]) == 0
+    assert train_clip.main([*small, "--steps", "1"]) == 0
+    assert train_clip.main([*small, "--steps", "2"]) == 0
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert lines[1]["steps"] > lines[0]["steps"] >= 1
+    assert [line["steps"] for line in lines] == [1, 2]
     assert 0 <= lines[1]["auc"] <= 1
     encoder = ImageEncoder(tmp_path)
     assert encoder.encode_images([Image.new("RGB", (30, 60), "red")]).shape == (1, train_clip.WIDTH)
@@ -257,3 +255,17 @@ def test_course_counts_training_only_and_remembers_it(
     course.tick()
     assert course.due("checkpoint", 0.5)
     assert not course.due("checkpoint", 0.5)
+
+
+def test_course_counts_steps_where_they_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("scripts.starter.course.time.monotonic", lambda: now)
+    course = Course(tmp_path, minutes=1, steps=300)
+    assert course.tick(0)
+    now = 7200.0
+    assert course.tick(299)
+    assert course.tick()  # asked again within a step
+    assert course.rate(1.0, 150) < 0.05
+    assert not course.tick(300)
+    assert course.fraction == 1
+    assert Course(tmp_path, minutes=1, steps=300).rate(1.0, 150) == 1.0

@@ -27,6 +27,7 @@ from scripts.starter.world.backgrounds import BACKGROUNDS
 from scripts.starter.world.palette import CLOTH, EYES, HAIR, SKIN, Screentone, mix
 from scripts.starter.world.placement import FRAMES
 from scripts.starter.world.scene import raster
+from tests.chance import examples
 
 GOLDEN = Path(__file__).parent / "golden" / "world_square.png"
 GOLDEN_SEEDS = range(8)
@@ -79,7 +80,7 @@ def test_the_first_person_of_seed_0() -> None:
 
 
 @given(seeds)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_attributes_come_from_their_lists(seed: int) -> None:
     rng = random.Random(seed)
     person, state = Identity.random(rng), State.random(rng)
@@ -99,7 +100,7 @@ def test_attributes_come_from_their_lists(seed: int) -> None:
 
 
 @given(seeds, shapes, st.integers(0, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_every_character_of_every_shape_can_be_seen(seed: int, shape: tuple[int, int], count: int) -> None:
     width, height = shape
     scene = Scene.random(random.Random(seed), width, height, count=count)
@@ -192,7 +193,7 @@ def test_screentone_never_paints_darker_for_lighter(first: int, second: int) -> 
 
 
 @given(seeds, st.sampled_from(FRAMES), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_reference_is_a_padded_crop_with_the_head_whole(seed: int, frame: str, ink: bool) -> None:
     rng = random.Random(seed)
     person = Identity.random(rng)

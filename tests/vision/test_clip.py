@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from model.errors import IntegrityError, WeightsMissing
 from model.vision.clip import ImageEncoder, on_square
 from scripts.starter.text import pair_tokenizer
+from tests.chance import examples
 
 SIDE, WIDTH = 32, 16
 SAME = 1e-5  # rounding that depends on the batch
@@ -71,7 +72,7 @@ def test_a_mark_at_the_edge_of_a_tall_picture_is_seen(encoder: ImageEncoder, cor
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_squares_hold_the_whole_picture_in_the_middle_of_white(width: int, height: int) -> None:
     longest = max(width, height)
     square = np.asarray(on_square(Image.new("RGB", (width, height), "black"), longest))

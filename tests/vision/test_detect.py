@@ -25,6 +25,7 @@ from model.vision.grounding_port import PortNetwork
 from scripts.starter.detector.network import fresh_detector, small_config
 from scripts.starter.detector.words import FIXED, SIZE, fresh_tokenizer
 from scripts.starter.train_detector import write_folder
+from tests.chance import examples
 
 LONGEST = 40
 SAME = 1e-4
@@ -202,7 +203,7 @@ def test_what_is_missing_or_broken_is_named(folder: Path, tmp_path: Path) -> Non
 
 
 @given(st.lists(WORDS.map(" ".join), min_size=1, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_tokens_belong_to_their_phrase(phrases: list[str]) -> None:
     tokenizer = fresh_tokenizer(200)
     ids = torch.tensor(tokenizer(question(phrases))["input_ids"])

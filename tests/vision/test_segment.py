@@ -24,6 +24,7 @@ from model.vision.sam_files import PUBLISHED, load_published, published_name
 from model.vision.segment import Segmenter, open_segmenter
 from scripts.starter.outlines import draw_many
 from scripts.starter.train_segmenter import measure
+from tests.chance import examples
 
 TINY = SamShape(
     image_size=64, patch_size=16, width=32, depth=2, heads=2, global_blocks=(1,), window=3, channels=16,
@@ -115,7 +116,7 @@ def test_as_many_lists_of_boxes_as_pictures_are_needed(segmenter: Segmenter) -> 
 
 
 @given(width=st.integers(1, 400), height=st.integers(1, 400), side=st.sampled_from([64, 256]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_pictures_are_fitted_whole_and_keep_their_shape(width: int, height: int, side: int) -> None:
     picture = fitted(Image.new("RGB", (width, height)), side)
     assert max(picture.size) == side

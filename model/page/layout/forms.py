@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from model.geometry import Box
 from model.page.layout.frames import Arrangement, Frame, bled, slanted, upright
@@ -19,6 +20,7 @@ from model.page.layout.tiers import (
     View,
     best_tiers,
     tier_boxes,
+    without_slivers,
 )
 
 Form = Callable[[Sequence[View], float, float], tuple[Frame, ...]]
@@ -106,7 +108,8 @@ def wide(views: Sequence[View], width: float, height: float) -> tuple[Frame, ...
     tiers = [Tier(1.0, (1.0,)), Tier(1.0, tuple(view.pull for view in middle)), Tier(1.0, (1.0,))]
     heights = [box.height * height for box in tier_boxes(tiers, paper)]
     narrow = min(1.0, 2.1 * heights[0] / (paper.live.width * width))
-    return _upright(tier_boxes([Tier(tier.height, tier.widths, narrow) for tier in tiers], paper))
+    narrowed = tuple(replace(tier, span=narrow) for tier in tiers)
+    return _upright(tier_boxes(without_slivers(narrowed, paper), paper))
 
 
 def strip(views: Sequence[View], width: float, height: float) -> tuple[Frame, ...]:

@@ -32,6 +32,7 @@ _RHYTHM = (1.05, 0.97, 1.0, 0.96, 1.02)
 _SHOT_WIDTH = {"wide": 1.16, "medium": 1.0, "close-up": 0.94}
 _WEIGHT = {"high": 1.4, "normal": 1.0, "low": 0.85}
 _SLOT = 2.6  # width over height from which on a frame is a letter slot
+_SLIVER = 0.42  # and below which it is a sliver
 SHOTS = tuple(_SHOT_WIDTH)
 EMPHASES = tuple(_WEIGHT)
 
@@ -108,25 +109,54 @@ def best_tiers(
     choices = [counts for number in numbers for counts in _compositions(len(views), number, most)]
     # Tiers of one panel beside tiers of four are not worth the time to weigh them.
     choices = [counts for counts in choices if max(counts) - min(counts) <= 2] or choices
-    best = min(choices, key=lambda counts: (_cost(counts, views, paper), counts))
-    return _without_slots(varied(best, views), paper)
+    by_cost = sorted(choices, key=lambda counts: (_cost(counts, views, paper), counts))
+    tried = (_without_slots(varied(counts, views), paper) for counts in by_cost)
+    # Where every composition has letter slots, the cheapest one keeps them.
+    best = next((tiers for tiers in tried if tiers is not None), varied(by_cost[0], views))
+    return without_slivers(best, paper)
 
 
-def _without_slots(tiers: tuple[Tier, ...], paper: Paper) -> tuple[Tier, ...]:
-    """A tier that would be a letter slot takes height from the others, as far as they can spare it."""
-    room = paper.live.height - paper.tier_gutter * (len(tiers) - 1)
-    total = sum(tier.height for tier in tiers)
-    heights = [room * tier.height / total for tier in tiers]
-    widest = [paper.live.width * tier.span * max(tier.widths) / sum(tier.widths) for tier in tiers]
-    least = [width * paper.width / (paper.height * _SLOT) for width in widest]
+def _without_slots(tiers: tuple[Tier, ...], paper: Paper) -> tuple[Tier, ...] | None:
+    """A tier that would be a letter slot takes height from the others. None where they cannot spare it."""
+    heights = _heights_of(tiers, paper)
+    least = [max(_widths_of(tier, paper)) / _SLOT for tier in tiers]
     lack = sum(max(0.0, low - height) for low, height in zip(least, heights, strict=True))
     spare = sum(max(0.0, height - low) for low, height in zip(least, heights, strict=True))
-    if not lack or spare < lack:
+    if not lack:
         return tiers
+    if spare < lack:
+        return None
     return tuple(
         replace(tier, height=low if height < low else height - lack * (height - low) / spare)
         for tier, low, height in zip(tiers, least, heights, strict=True)
     )
+
+
+def without_slivers(tiers: tuple[Tier, ...], paper: Paper) -> tuple[Tier, ...]:
+    """A panel that would be a sliver takes width from its neighbours, as far as they can spare it."""
+    wider: list[Tier] = []
+    for tier, height in zip(tiers, _heights_of(tiers, paper), strict=True):
+        low, widths = height * _SLIVER, _widths_of(tier, paper)
+        lack = sum(max(0.0, low - width) for width in widths)
+        spare = sum(max(0.0, width - low) for width in widths)
+        if lack and spare >= lack:
+            shares = (low if width < low else width - lack * (width - low) / spare for width in widths)
+            tier = replace(tier, widths=tuple(shares))
+        wider.append(tier)
+    return tuple(wider)
+
+
+def _heights_of(tiers: Sequence[Tier], paper: Paper) -> list[float]:
+    """The heights of tiers in points."""
+    room = (paper.live.height - paper.tier_gutter * (len(tiers) - 1)) * paper.height
+    total = sum(tier.height for tier in tiers)
+    return [room * tier.height / total for tier in tiers]
+
+
+def _widths_of(tier: Tier, paper: Paper) -> list[float]:
+    """The widths of a tier's panels in points."""
+    share = (paper.live.width * tier.span - PANEL_GUTTER * (len(tier.widths) - 1)) * paper.width
+    return [share * width / sum(tier.widths) for width in tier.widths]
 
 
 def varied(counts: Sequence[int], views: Sequence[View]) -> tuple[Tier, ...]:
