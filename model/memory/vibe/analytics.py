@@ -19,6 +19,7 @@ from model.memory.vibe.entries import Memory
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.report import Calibration
 from model.memory.vibe.taste import Taste
+from model.pictures import picture_at
 
 WIDTH, MARGIN, TILE, GAP = 1000, 30, 150, 8
 SHOWN = 6
@@ -124,8 +125,8 @@ def _strip(
         path = vibe.picture_of(memory)
         pen.rectangle(box, fill=(236, 236, 232))
         if path is not None:
-            with Image.open(path) as opened:
-                picture = ImageOps.contain(opened.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS)
+            opened = picture_at(path).convert("RGB")
+            picture = ImageOps.contain(opened, (TILE, TILE), Image.Resampling.LANCZOS)
             sheet.paste(
                 picture, (left + (TILE - picture.width) // 2, top + 30 + (TILE - picture.height) // 2)
             )

@@ -14,10 +14,11 @@ from typing import Any, Protocol, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from model.errors import ConfigError
 from model.files import write_bytes
+from model.pictures import picture_at, upright
 
 KEPT_SIDE = 512
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -62,27 +63,15 @@ def as_picture(given: Picture) -> Image.Image:
         ConfigError: there is no picture at that path, or the array is none.
     """
     if isinstance(given, str | Path):
-        return _opened(Path(given))
+        return picture_at(Path(given))
     if isinstance(given, Image.Image):
-        return ImageOps.exif_transpose(given)
+        return upright(given)
     array = as_array(given)
     if array is None:
         raise ConfigError(
             f"a picture: found {type(given).__name__}; use a path, a PIL picture, an array or a tensor"
         )
     return _from_array(array)
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such picture; check the path") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path}: not a picture that can be read ({reason}); use PNG or JPEG") from error
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
