@@ -16,6 +16,7 @@ from types import TracebackType
 from PIL import Image
 
 from model.files import storage_errors, write_bytes
+from model.ours import set_aside
 from model.page.export.compose import DPI, fitted_pictures, raster
 from model.page.export.drawing import LAYERS, WORDS
 from model.page.export.imprint import Imprint, imprinted, read_imprint
@@ -132,6 +133,7 @@ class Press:
         with storage_errors(path):
             drawn = self.path(index)
             if drawn != path:
+                set_aside(path)
                 write_bytes(path, drawn.read_bytes(), keep_same=True)
         self._drawn[index] = path
 
