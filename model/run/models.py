@@ -164,7 +164,7 @@ class Models:
         with self.events.stage("load"):
             from model.vision.segment import open_segmenter
 
-            return open_segmenter(source)
+            return open_segmenter(source, run_scripts=self._settings.allow_torchscript)
 
     @functools.cached_property
     def measurer_id(self) -> str:
