@@ -3,7 +3,7 @@
     ask      each repository: which commit, which files, how long, which digest; whether it is open to us
     plan     indexes first, for they name the shards; then what is missing, and whether the disk has room
     receive  a file's bytes behind those that an interrupted call left; digest; rename
-    link     the client shows the file where diffusers and transformers look
+    link     a link shows the file where diffusers and transformers look
 
 In: sources and a cache folder. Out: `Fetched`. Bytes come over plain HTTP with ranges, since the client's own
 download begins every file anew after an interruption (huggingface_hub 2.4); the places are the client's. Two
@@ -12,6 +12,7 @@ processes that want one file wait for each other.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -177,11 +178,11 @@ class Fetcher:
             place = shelf.snapshot(one.commit) / one.path
             if place.is_file():
                 continue
-            if self._links or not shelf.blob(one.expected.digest).is_file():
-                self._hub.link(source, one.commit, one.path, str(self._cache))
-            else:  # the client would copy, and twice the gigabytes be taken
-                with storage_errors(place):
-                    place.parent.mkdir(parents=True, exist_ok=True)
+            with storage_errors(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if self._links:
+                    _link(shelf.blob(one.expected.digest), place)
+                else:
                     shelf.blob(one.expected.digest).replace(place)
         # Only now: whoever asks the cache for the branch finds all of it, or what it had before.
         shelf.remember(source.revision, listing.commit)
@@ -270,6 +271,14 @@ class Fetcher:
                     return
             with storage_errors(coming.path):
                 os.fsync(file.fileno())
+
+
+def _link(blob: Path, place: Path) -> None:
+    """Show a blob at its place, as the client does: by a relative link, so that the cache may move."""
+    if place.is_symlink():  # it led nowhere, or the file would be here
+        place.unlink(missing_ok=True)
+    with contextlib.suppress(FileExistsError):  # another process was quicker
+        place.symlink_to(os.path.relpath(blob, place.parent))
 
 
 class _Coming:

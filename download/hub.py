@@ -11,10 +11,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
-from huggingface_hub import HfApi, constants, get_token, hf_hub_download, hf_hub_url
+from huggingface_hub import HfApi, constants, get_token, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -26,9 +26,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
+from download.cache import is_digest, is_inside
 from download.catalog import Source
 from download.verify import Expected
-from model.errors import AutoStudioError, WeightsMissing
+from model.errors import AutoStudioError, IntegrityError, WeightsMissing
 
 Answer = TypeVar("Answer")
 
@@ -65,27 +66,49 @@ class Hub:
         """Ask what the source's repository holds at its revision.
 
         Raises:
-            WeightsMissing: it cannot be had; the message says why and what to do.
+            WeightsMissing: it cannot be had, or the answer is no listing; the message says what to do.
+            IntegrityError: it names bytes by what is no digest.
         """
-        with self._plainly(source):
-            found = self.patiently(
-                lambda: self._api.model_info(
-                    source.repository,
-                    revision=source.revision,
-                    files_metadata=True,
-                    timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+        try:
+            with self._plainly(source):
+                found = self.patiently(
+                    lambda: self._api.model_info(
+                        source.repository,
+                        revision=source.revision,
+                        files_metadata=True,
+                        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                    )
                 )
-            )
-        files = {
-            one.rfilename: Expected(bytes=one.size or 0, digest=one.lfs.sha256 if one.lfs else one.blob_id)
-            for one in found.siblings or ()
-            if one.blob_id
-        }
-        if not found.sha or not files:
-            raise WeightsMissing(
-                f"{source.page}: {self.endpoint} names no files of it; is HF_ENDPOINT a hub?"
-            )
+            return self._listing_of(source, found)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            # The client takes a web page or a list apart as if it were a listing.
+            raise self._no_listing(source, type(error).__name__) from error
+
+    def _listing_of(self, source: Source, found: Any) -> Listing:
+        """What the client made of the hub's answer, checked: digests and paths become names of files."""
+        files: dict[str, Expected] = {}
+        for one in found.siblings or ():
+            digest = one.lfs.sha256 if one.lfs else one.blob_id
+            if digest is None:
+                continue
+            size = one.size or 0
+            if not is_digest(digest) or not is_inside(one.rfilename):
+                raise IntegrityError(
+                    f"{source.page}: {self.endpoint} names a file {one.rfilename!r:.80} with the digest "
+                    f"{digest!r:.80}; expected a path inside the repository and 40 or 64 hex digits; "
+                    "is HF_ENDPOINT a hub?"
+                )
+            if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 60:
+                raise self._no_listing(source, f"a size of {size!r:.40}")
+            files[one.rfilename] = Expected(bytes=size, digest=digest)
+        if not files or not is_digest(found.sha):
+            raise self._no_listing(source, "names no files of it")
         return Listing(commit=found.sha, gated=bool(found.gated), files=files)
+
+    def _no_listing(self, source: Source, found: str) -> WeightsMissing:
+        return WeightsMissing(
+            f"{source.page}: {self.endpoint} does not answer with a listing ({found}); is HF_ENDPOINT a hub?"
+        )
 
     def check_access(self, source: Source) -> None:
         """Ask whether a gated repository's files would be handed out, before any is wanted.
@@ -111,19 +134,6 @@ class Hub:
         with session.stream("GET", url, headers=headers, timeout=limit) as answer:
             hf_raise_for_status(answer)
             yield answer
-
-    def link(self, source: Source, commit: str, path: str, cache: str) -> None:
-        """Let the client put a file whose bytes are in the cache in its place.
-
-        Raises:
-            WeightsMissing: as for `listing`.
-        """
-        with self._plainly(source, path):
-            self.patiently(
-                lambda: hf_hub_download(
-                    source.repository, path, revision=commit, endpoint=self.endpoint, cache_dir=cache
-                )
-            )
 
     def patiently(self, ask: Callable[[], Answer], *, progress: Callable[[], int] = lambda: 0) -> Answer:
         """Ask, and ask again where the hub is busy or the line breaks.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from download.cache import Shelf
+from download.cache import Shelf, is_digest, is_inside
 from download.catalog import INDEX, Source
 
 State = Literal["here", "partial", "missing", "damaged"]
@@ -128,7 +128,7 @@ def by_every_byte(path: Path) -> str:
     Empty: nothing; one that has no such name is judged by its looks.
     """
     name = path.resolve().name
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+    if not is_digest(name):
         return by_its_looks(path)
     whole = is_whole(path, Expected(bytes=path.stat().st_size, digest=name))
     return "" if whole else "its bytes are not those of its digest"
@@ -179,7 +179,7 @@ def shards_of(name: str, data: bytes) -> tuple[str, ...]:
     """
     try:
         shards = sorted(set(json.loads(data)["weight_map"].values()))
-        if not shards or not all(re.fullmatch(r"[\w.-]+", shard) for shard in shards):
+        if not shards or not all(re.fullmatch(r"[\w.-]+", shard) and is_inside(shard) for shard in shards):
             raise ValueError("it names no shards beside it")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an index of shards ({error})") from error

@@ -69,6 +69,7 @@ class Settings:
         inject_weight: how much of them, 0 to 1.
         cache_entries, cache_gb: how large the panel cache may be after a run.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
+        allow_torchscript: a segmenter that is a program may be run.
         upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
         longest: pixels that the longest side of an enlarged panel has at least.
         batch: most panels in one batch.
@@ -103,6 +104,7 @@ class Settings:
     cache_gb: float = 20.0
     detector: str = "auto"
     segmenter: str = "auto"
+    allow_torchscript: bool = False
     upscaler: str = "starter"
     longest: int = 1024
     batch: int = 8

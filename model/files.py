@@ -99,3 +99,28 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def mistaken_for(path: Path) -> str:
+    """What a file is that was taken for weights: a Git LFS pointer, a web page, …; "" when nothing is known.
+
+    Fetching with git but without git-lfs leaves the first, fetching where one has to log in the second.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a Git LFS pointer, not the file itself; run `git lfs pull` where it came from, or download it"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<script", b"<!--")):
+        return "a web page, not the file itself; log in where it came from, or download it again"
+    refusals = b"invalid username or password", b"access to model", b"entry not found", b"not found"
+    if text.startswith(refusals):
+        return "the answer of a server that refused it; log in there, and download it again"
+    if not start:
+        return "empty; download it again"
+    if start.startswith(b"PK\x03\x04"):
+        return "a zip archive, as PyTorch writes its files; safetensors is expected"
+    # A safetensors file may begin so too; its header follows the eight bytes of its length.
+    if start.startswith(b"\x80") and start[8:9] != b"{":
+        return "a pickle, as old PyTorch writes its files; safetensors is expected"
+    return ""

@@ -170,6 +170,11 @@ FLAGS: tuple[Flag, ...] = (
         metavar="PATH",
         help="weights of what cuts out characters, or none (default: auto, the model's own)",
     ),
+    Flag(
+        name="allow_torchscript",
+        kind=bool,
+        help="run a --segmenter that is TorchScript, a program; only if you trust where it came from",
+    ),
     Flag(name="library", kind=Path, metavar="DIR", help="where drawn panels are kept (default: {default})"),
     Flag(
         name="max_retries",

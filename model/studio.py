@@ -13,6 +13,7 @@ is one stage of the design and leads to one module of `model/run/`.
 from __future__ import annotations
 
 import functools
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -323,9 +324,8 @@ class Studio:
         folder = Path(out) if out is not None else self.settings.out or Path("outputs") / plan.slug
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         return folder
 
 

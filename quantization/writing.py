@@ -47,6 +47,8 @@ def write_gguf(
     partial = path.with_name(f".{path.name}.partial")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if partial.is_file() and not _is_begun(partial):
+            raise StorageError(f"{partial}: no GGUF file that was begun; move it away")
         found = _found(partial, header, ends)
         free = shutil.disk_usage(path.parent).free
         missing = ends[-1] - (ends[found - 1] if found else 0)
@@ -95,6 +97,13 @@ def _ends(start: int, tensors: Sequence[Planned]) -> Iterator[int]:
     for tensor in tensors:
         start += _padded(tensor.type.bytes_of(tensor.shape))
         yield start
+
+
+def _is_begun(partial: Path) -> bool:
+    """Whether an earlier attempt can have left this."""
+    with partial.open("rb") as file:
+        start = file.read(4)
+    return b"GGUF".startswith(start.rstrip(b"\0"))
 
 
 def _found(partial: Path, header: bytes, ends: list[int]) -> int:

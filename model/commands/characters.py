@@ -7,7 +7,6 @@ loaded only by `add`, to cut figures out, and by `sightings --like`.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -122,10 +121,9 @@ def _add(flags: argparse.Namespace, library: Library) -> Answer:
 
 
 def _approve(flags: argparse.Namespace, library: Library) -> Answer:
-    from PIL import Image
-
     from model.memory.characters.database import Characters
     from model.memory.characters.sightings import Sightings
+    from model.pictures import stored_picture
     from model.render.png import encode
     from model.vision.crop import cut_out
 
@@ -137,9 +135,8 @@ def _approve(flags: argparse.Namespace, library: Library) -> Answer:
                 f"--candidate: {one.title} has {len(one.candidates)} candidates, found {flags.candidate}; "
                 f"`run.py characters show {one.id}` numbers them"
             )
-        whole = library.load(one.candidates[flags.candidate - 1].picture)
-        with Image.open(io.BytesIO(whole)) as opened:
-            picture = library.store(encode(cut_out(opened)))
+        whole = stored_picture(library.load(one.candidates[flags.candidate - 1].picture))
+        picture = library.store(encode(cut_out(whole)))
         one = characters.choose(one.id, [picture], "rehearsal", f"candidate {flags.candidate} approved")
     elif flags.sighting is not None:
         seen = Sightings(library).get(flags.sighting)

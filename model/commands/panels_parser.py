@@ -73,22 +73,19 @@ def place_of(library: Library, named: str, records: tuple[PanelRecord, ...]) -> 
         if record.embedding is None:
             raise ConfigError(f"{named}: this panel was never embedded; name its picture instead")
         return record.embedding, record.blob
-    from PIL import Image
-
     from model.files import sha256_of
-    from model.memory.panels.entries import check_picture
     from model.memory.panels.matcher import AestheticMatcher
+    from model.pictures import picture_at
 
     sha256 = sha256_of(path)
     for record in records:
         if record.blob == sha256 and record.embedding is not None:
             return record.embedding, record.blob
-    check_picture(path.read_bytes(), path)
+    picture = picture_at(path)
     from model.run.vibe import starter_encoder
 
     encoder = starter_encoder()
-    with Image.open(path) as picture:
-        return AestheticMatcher(encoder.encode_images, encoder.space).encode_image(picture), sha256
+    return AestheticMatcher(encoder.encode_images, encoder.space).encode_image(picture), sha256
 
 
 def key_named(keys: Sequence[str], named: str) -> str:

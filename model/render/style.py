@@ -11,7 +11,6 @@ arXiv:1703.06868), in part, while noise still decides colours; the last steps ar
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.files import BlobId
+from model.pictures import stored_picture
 from model.render.request import Style
 
 # Noise level from which on a picture's colours are settled and only its lines are being drawn.
@@ -75,8 +75,8 @@ class Palettes:
 
     def _of(self, picture: BlobId) -> tuple[Tensor, Tensor]:
         if picture not in self._known:
-            with Image.open(io.BytesIO(self._load(picture))) as opened:
-                mean, spread = statistics(self._encode(_on_cells(opened.convert("RGB"), self._cell)))
+            opened = stored_picture(self._load(picture)).convert("RGB")
+            mean, spread = statistics(self._encode(_on_cells(opened, self._cell)))
             self._known[picture] = mean.cpu(), spread.cpu()
         return self._known[picture]
 

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import math
 import pickle
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ from spandrel import (
 
 from model.config import DEFAULTS
 from model.errors import IntegrityError, WeightsMissing
+from model.files import mistaken_for
+from model.pickled import BadPickle, check_file, check_tensors
 from model.render.devices import memory_errors
 from model.render.tiles import Tile, tiles
 
+_UNREADABLE = (RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError, AttributeError)
 Pixels = NDArray[np.uint8]
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
@@ -140,6 +144,7 @@ def open_upscaler(source: Path, *, device: str = "cpu") -> Upscaler:
     state = _read_state(source)
     try:
         with memory_errors(device):
+            _check_growth(state)
             model = ModelLoader().load_from_state_dict(canonicalize_state_dict(state))
     except UnsupportedModelError as error:
         raise IntegrityError(
@@ -159,6 +164,26 @@ def open_upscaler(source: Path, *, device: str = "cpu") -> Upscaler:
     return Upscaler(model, device)
 
 
+def _check_growth(state: dict[str, Any]) -> None:
+    """Refuse shapes of which a far larger network would be made, by making it without memory first.
+
+    Raises:
+        ValueError: it has more than twice the numbers of the file.
+        As spandrel, when it is no upscaler.
+    """
+    try:
+        with torch.device("meta"):
+            made = ModelLoader().load_from_state_dict(canonicalize_state_dict(dict(state)))
+    except NotImplementedError:
+        return  # a network that calculates while it is made; its file has as many blocks as it names
+    needed = sum(value.numel() for value in made.model.parameters())
+    held = sum(
+        value.numel() for value in canonicalize_state_dict(state).values() if isinstance(value, torch.Tensor)
+    )
+    if needed > 2 * held + 1_000_000:
+        raise ValueError(f"a network of {needed:,} numbers in a file of {held:,}")
+
+
 def passes(side: int, scale: int, longest: int) -> int:
     """How often a network of `scale` is applied to a picture whose longest side is `side`."""
     if side >= longest:
@@ -173,18 +198,16 @@ def _read_state(source: Path) -> dict[str, Any]:
     try:
         if source.suffix.lower() == ".safetensors":
             return load_file(source)
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        mistaken = "" if zipfile.is_zipfile(source) else mistaken_for(source)
+        if mistaken and "a pickle" not in mistaken:
+            raise BadPickle(mistaken)
+        check_file(source)
+        return check_tensors(source, torch.load(source, map_location="cpu", weights_only=True))
+    except (SafetensorError, pickle.UnpicklingError, BadPickle, *_UNREADABLE) as error:
         raise IntegrityError(
             f"{source}: not a weights file of plain tensors ({_line(error)}); expected one of "
             f"{', '.join(SUFFIXES)}; download the file again, or convert it to safetensors"
         ) from error
-    if not isinstance(state, dict):
-        raise IntegrityError(
-            f"{source}: holds a {type(state).__name__}, expected tensors by name; "
-            "give --upscaler another file, starter or none"
-        )
-    return state
 
 
 def _dtype(model: ImageModelDescriptor[Any], device: str) -> torch.dtype:

@@ -18,6 +18,7 @@ from model.config import Adapter
 from model.errors import IntegrityError, WeightsMissing
 from model.files import sha256_of
 from model.variants import VARIANTS, Variant
+from model.render.lora.names import read_contents, settings_beside
 
 # Folders whose files decide what is drawn; the others look at it or enlarge it.
 DRAWING = (
@@ -161,13 +162,22 @@ def with_adapters(checkpoint: Checkpoint, adapters: tuple[Adapter, ...]) -> Chec
 
     Raises:
         WeightsMissing: a file is not there.
+        ConfigError: a file is no LoRA file, for another kind of model, or of a kind that is not merged.
     """
     if not adapters:
         return checkpoint
-    told: list[tuple[str, float]] = []
+    told: list[tuple[object, ...]] = []
     for adapter in adapters:
+        path = Path(adapter.path)
         try:
-            told.append((sha256_of(Path(adapter.path)), adapter.weight))
+            contents = read_contents(path, checkpoint.variant.family)
+            told.append((sha256_of(path), adapter.weight))
+            if beside := settings_beside(path):
+                told.append((sha256_of(beside),))
+            # Versions before left these parts of a Flux file out: what they drew has another name.
+            parts = {one.part for one in contents.layers}
+            if checkpoint.variant.family == "flux" and parts != {"transformer"}:
+                told.append(("text encoders",))
         except OSError as error:
             raise WeightsMissing(f"--lora: {adapter.path}: {error.strerror}; name another file") from error
     mixed = json.dumps([checkpoint.fingerprint, told])

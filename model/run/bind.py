@@ -11,6 +11,7 @@ from pathlib import Path
 from model.files import BlobId, storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.store.library import Library
+from model.ours import remove_ours, set_aside
 from model.page.export.book import export_book
 from model.page.values import Book as PageBook
 from model.page.values import Line, PageArt, PanelArt
@@ -37,8 +38,9 @@ def bind(
         blob = panels[panel.id].best.drawn.blob
         if blob:
             pictures[panel.id] = out / "panels" / f"{panel.id}.png"
-            write_bytes(pictures[panel.id], library.load(large.get(blob, blob)), keep_same=True)
-    _remove_others(out / "panels", {path.name for path in pictures.values()})
+            put(pictures[panel.id], library.load(large.get(blob, blob)))
+    # Panels that an earlier version of the story had.
+    remove_ours(out / "panels", r"p\d{3,}_\d{2,}\.png", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _places(plan, panels))
     return export_book(book, out, dpi).notes
 
@@ -111,9 +113,10 @@ def _alt(panel: Panel) -> str:
     return ": ".join(part for part in (panel.scene, who) if part)
 
 
-def _remove_others(folder: Path, names: set[str]) -> None:
-    """Remove panel files that an earlier version of the story left."""
-    with storage_errors(folder):
-        for path in folder.glob("p[0-9][0-9][0-9]_[0-9][0-9].png"):
-            if path.name not in names:
-                path.unlink()
+def put(path: Path, data: bytes) -> None:
+    """Write `data` unless the file already holds it; a file of somebody else is kept under another name."""
+    with storage_errors(path):
+        if path.is_file() and path.read_bytes() == data:
+            return
+    set_aside(path)
+    write_bytes(path, data)

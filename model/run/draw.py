@@ -6,7 +6,6 @@ and started again draws exactly the batches that are missing, and the pictures a
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from model.errors import PanelFailed
 from model.events import Counter, Failure, PictureDrawn, Preview
 from model.files import NO_BLOB, BlobId
 from model.memory.panels.cache import Embedding, NewPanel, PanelCache, PanelRecord
+from model.pictures import stored_picture
 from model.render.png import encode, panel_png
 from model.render.request import PanelRequest
 from model.run.batches import attempt, batches
@@ -100,8 +100,7 @@ def _measure_kept(kept: Sequence[tuple[PanelRequest, PanelRecord]], context: Con
         for start in range(0, len(kept), batch):
             part = kept[start : start + batch]
             pictures = {
-                record.key: Image.open(io.BytesIO(library.load(record.blob))).convert("RGB")
-                for _, record in part
+                record.key: stored_picture(library.load(record.blob)).convert("RGB") for _, record in part
             }
             _measure_again(part, pictures, context)
             _embed_again([record for _, record in part], pictures, context)

@@ -7,16 +7,14 @@ the upscaler's, so that another upscaler draws nothing anew, and a second run en
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from PIL import Image
-
 from model.events import Counter
 from model.files import BlobId
 from model.memory.panels.cache import NewPanel, PanelCache
+from model.pictures import stored_picture
 from model.render.png import with_facts_of
 from model.run.batches import batches
 from model.run.context import Context
@@ -71,9 +69,7 @@ def _enlarge_batch(
     drawn = [library.load(blob) for blob in batch]
     with events.stage("enlarge"):
         started = time.perf_counter()
-        pictures = upscaler.enlarge(
-            [Image.open(io.BytesIO(data)) for data in drawn], context.settings.longest
-        )
+        pictures = upscaler.enlarge([stored_picture(data) for data in drawn], context.settings.longest)
         seconds = round((time.perf_counter() - started) / len(batch), 3)
     with events.stage("commit"):
         records = PanelCache(library).add_all(
@@ -92,5 +88,4 @@ def _enlarge_batch(
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(data)) as picture:
-        return picture.size
+    return stored_picture(data).size

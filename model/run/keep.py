@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from model.config import Settings
 from model.files import BlobId
 from model.memory.panels.books import bind_book
@@ -19,6 +17,7 @@ from model.memory.panels.diversity import WINDOW, alike, collapses
 from model.memory.panels.eviction import CacheLimits, Evicted, evict
 from model.memory.store.library import Library
 from model.memory.vibe.memory import VibeMemory
+from model.pictures import BadPicture, picture_facts
 from model.run.accept import Outcome
 from model.run.rehearse import Reference
 
@@ -61,12 +60,11 @@ def liked_pictures(vibe: VibeMemory) -> frozenset[str]:
 def _names_of(path: Path) -> Iterable[str]:
     try:
         data = path.read_bytes()
-        with Image.open(path) as picture:
-            request = picture.info.get("autostudio")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        request = picture_facts(data).get("autostudio")
+    except (OSError, ValueError, BadPicture):
         return  # it was moved or overwritten since it was liked
     yield hashlib.sha256(data).hexdigest()
-    if isinstance(request, str):  # an enlarged panel tells how it was drawn
+    if request is not None:  # an enlarged panel tells how it was drawn
         yield hashlib.sha256(request.encode()).hexdigest()
 
 

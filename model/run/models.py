@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.config import Settings
 from model.errors import IntegrityError, WeightsMissing
@@ -19,6 +17,7 @@ from model.events import Events
 from model.files import BlobId, sha256_of
 from model.memory.characters.database import Characters
 from model.memory.store.library import Library
+from model.pictures import stored_picture
 from model.render.digests import digests
 from model.render.places import find_part
 from model.render.request import PanelRequest
@@ -165,7 +164,7 @@ class Models:
         with self.events.stage("load"):
             from model.vision.segment import open_segmenter
 
-            return open_segmenter(source)
+            return open_segmenter(source, run_scripts=self._settings.allow_torchscript)
 
     @functools.cached_property
     def measurer_id(self) -> str:
@@ -232,8 +231,8 @@ class Models:
     def reference_embedding(self, picture: BlobId) -> NDArray[np.float32]:
         """(d,) unit vector of a reference picture in the library, by sha256; encoded once."""
         if picture not in self._embeddings:
-            with Image.open(io.BytesIO(self._library.load(picture))) as opened:
-                self._embeddings[picture] = self.encoder.encode_images([opened])[0]
+            opened = stored_picture(self._library.load(picture))
+            self._embeddings[picture] = self.encoder.encode_images([opened])[0]
         return self._embeddings[picture]
 
     def further_pictures(self, picture: BlobId) -> tuple[BlobId, ...]:

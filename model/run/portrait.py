@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from model.errors import ConfigError
 from model.geometry import Box
+from model.pictures import picture_at
 from model.render.png import encode
 from model.run.models import Models
 from model.vision.crop import crop_box, masked
@@ -23,16 +23,10 @@ def read_portrait(path: Path, models: Models | None) -> tuple[bytes, str]:
     """A file's figure as PNG, and how it was made. `models`: None = take the whole picture, padded.
 
     Raises:
-        ConfigError: the file is not there, or no picture.
+        ConfigError: the file is not there, or no picture that is read; see `read_picture`.
         WeightsMissing, IntegrityError: see `portray`.
     """
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            picture = opened.copy()
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "no picture that can be read"
-        raise ConfigError(f"{path}: {reason}; give a PNG, JPEG or WebP file") from error
+    picture = picture_at(path)
     made, how = (
         (crop_box(picture, _WHOLE), "the whole picture") if models is None else portray(picture, models)
     )

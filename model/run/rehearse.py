@@ -9,18 +9,16 @@ reference, no panel waits for another. Who has a reference in the library keeps 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import Image
-
 from model.events import Failure
 from model.files import NO_BLOB, BlobId
 from model.geometry import Box
 from model.memory.panels.cache import NewPanel, PanelCache
+from model.pictures import stored_picture
 from model.render.png import encode
 from model.render.request import PanelRequest, Region, Sampling
 from model.run.cast import keep_rehearsal, recast
@@ -167,7 +165,7 @@ def _choose(
     if record is None:
         from model.vision.crop import cut_out
 
-        pictures = [Image.open(io.BytesIO(library.load(blob))) for blob in blobs]
+        pictures = [stored_picture(library.load(blob)) for blob in blobs]
         encoder = models.encoder
         cutouts = [cut_out(picture) for picture in pictures]
         description = encoder.encode_texts([models.checkpoint.normalised(member.prompt)])[0]

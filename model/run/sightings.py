@@ -7,7 +7,6 @@ The gate: the run's identity limit, which is calibrated for the encoder, and `mo
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from model.files import BlobId
 from model.memory.characters.sightings import NewSighting, Seen, Sightings
 from model.memory.panels.cache import Embedding
 from model.memory.store.library import Library
+from model.pictures import stored_picture
 from model.run.draw import Drawn
 from model.run.models import Models
 from model.story.plan import Plan
@@ -106,8 +106,7 @@ def nearest_sightings(
         part = new[start : start + _AT_ONCE]
         vectors = models.encoder.encode_images([_opened(one.crop, library) for one in part])
         sightings.embed({one.id: _placed(vector, models) for one, vector in zip(part, vectors, strict=True)})
-    with Image.open(io.BytesIO(picture)) as opened:
-        vector = models.encoder.encode_images([opened])[0]
+    vector = models.encoder.encode_images([stored_picture(picture)])[0]
     return sightings.nearest(_placed(vector, models), k)
 
 
@@ -140,5 +139,4 @@ def _gate(
 
 
 def _opened(picture: BlobId, library: Library) -> Image.Image:
-    with Image.open(io.BytesIO(library.load(picture))) as opened:
-        return opened.convert("RGB")
+    return stored_picture(library.load(picture)).convert("RGB")

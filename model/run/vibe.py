@@ -14,20 +14,18 @@ encoder when the first picture is looked at.
 from __future__ import annotations
 
 import functools
-import io
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from model.errors import AutoStudioError, WeightsMissing
 from model.memory.vibe.entries import GENERAL
 from model.memory.vibe.exchange import profile_path
 from model.memory.vibe.memory import VibeMemory as _VibeMemory
 from model.memory.vibe.settings import VibeSettings
+from model.pictures import stored_picture
 from model.render.weights import STARTER, open_checkpoint
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ class VibeMemory(_VibeMemory):
         """
         if self.encoder_is_the_runs:
             return embedding
-        return self.embed(Image.open(io.BytesIO(load())))
+        return self.embed(stored_picture(load()))
 
 
 def vibe_of_run(models: Models) -> VibeMemory:

@@ -16,11 +16,12 @@ from pathlib import Path
 from model.geometry import Box
 from model.story.layout import MAX_FIGURES
 from model.story.reading import describe, place_of, refusal, shorten
-from model.story.turns import Steps, Thing, Tree, as_object, read_turn
+from model.story.turns import Steps, Thing, Tree, as_list, as_object, read_turn
 
 _TURN = re.compile(r"\s*turn\s*[-_ ]?\s*(\d{1,9})\s*", re.IGNORECASE)
 _BOOK_KEYS = ("title", "style", "language", "reading_direction")
 _DEFINITIONS = "character_definitions"
+_FEATURES = ("core_features", "features")
 _PLACEHOLDER = "0"
 _PANELS_PER_PAGE = 4
 
@@ -74,7 +75,7 @@ class _Conversion:
             pages += [{"panels": group} for group in _grouped(panels)]
         title = self.path.stem.replace("_", " ").replace("-", " ").strip().title()
         story: Tree = {"version": 1, "title": title[:200] or "Untitled"}
-        story |= {key: self.tree[key] for key in _BOOK_KEYS if key in self.tree}
+        story |= {key: self.tree[key] for key in _BOOK_KEYS if self.tree.get(key) not in (None, "")}
         return story | {"characters": self.characters, "pages": pages}, tuple(self.notes)
 
     def _ordered(self, turns: Tree, steps: Steps) -> list[tuple[int, str]]:
@@ -95,20 +96,28 @@ class _Conversion:
         self.notes.sort()
 
     def _definitions(self, tree: Tree, steps: Steps) -> dict[str, Tree]:
-        """`character_definitions`: id → a text, or an object with a description and perhaps a name."""
+        """`character_definitions`: id → a text, or an object with a description and perhaps a name.
+
+        The Flux fork calls the description `core_features`; it may be a list. Its `priority` has no meaning
+        here: whoever is named later in a turn stands in front.
+        """
         steps = (*steps, _DEFINITIONS)
-        raw = as_object(tree.get(_DEFINITIONS, {}))
+        raw = as_object(tree.get(_DEFINITIONS) or {})
         if raw is None:
             found = describe(tree[_DEFINITIONS])
             raise refusal(self.path, place_of(steps), found, "an object of id and description", "correct it")
         definitions: dict[str, Tree] = {}
         for key, value in raw.items():
             entry = {"description": value} if isinstance(value, str) else as_object(value) or {}
-            description, name = entry.get("description"), entry.get("name", "")
-            if not isinstance(description, str) or not isinstance(name, str):
-                expected = "a text, or an object with a description"
+            name = entry.get("name") or ""
+            parts = [_as_text(entry.get(one)) for one in ("description", *_FEATURES)]
+            description = ", ".join(part for part in parts if part) if None not in parts else None
+            if not isinstance(name, str) or description is None or not (description or name):
+                expected = "a text, or an object with a description or core_features"
                 raise refusal(self.path, place_of((*steps, key)), describe(value), expected, "correct it")
-            definitions[key] = {"description": description, "name": name}
+            definitions[key] = {"description": description or name, "name": name}
+            for other in sorted(entry.keys() - {"description", "name", *_FEATURES}):
+                self.notes.append(f"{place_of((*steps, key, other))}: left out, it decides nothing here")
         return definitions
 
     def _panel(
@@ -144,6 +153,16 @@ class _Conversion:
             entry = definitions.get(thing.id, {"description": thing.text, "name": ""})
             label = entry["name"] or thing.text.split(",")[0]
             self.characters[key] = {"name": shorten(label.strip()), "description": entry["description"]}
+
+
+def _as_text(value: object) -> str | None:
+    """A text, or a list of texts as one; "" for nothing; None for anything else."""
+    if value is None:
+        return ""
+    items = as_list(value)
+    if items is not None and all(isinstance(one, str) for one in items):
+        return ", ".join(one.strip() for one in items if one.strip())
+    return value.strip() if isinstance(value, str) else None
 
 
 def _grouped(panels: list[Tree]) -> list[list[Tree]]:

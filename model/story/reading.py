@@ -131,12 +131,33 @@ def _parse(path: Path, data: bytes) -> object:
             parse_constant=lambda name: _Refused(name, "a finite number"),
         )
     except json.JSONDecodeError as error:
-        raise StoryError(
-            f"{path}: at line {error.lineno}, column {error.colno}: found text that is not JSON "
-            f"({error.msg}), expected a story in JSON; correct that line"
-        ) from None
+        raise _not_json(path, text, error) from None
     _inspect(path, tree)
     return tree
+
+
+def _not_json(path: Path, text: str, error: json.JSONDecodeError) -> StoryError:
+    """What keeps a text from being JSON, and what to take away."""
+    line, column = error.lineno, error.colno
+    found, advice = f"text that is not JSON ({error.msg})", "correct that line"
+    rest = text[error.pos :].lstrip()
+    before = text[: error.pos].rstrip()
+    fence = re.search(r"^[ \t]*```.*$", text, re.MULTILINE)
+    if fence is not None:
+        line, column = text.count("\n", 0, fence.start()) + 1, 1
+        found = f"a line of Markdown ({shorten(fence.group().strip(), 20)})"
+        advice = "take away the lines with ``` and whatever stands outside them"
+    elif (rest[:1] in ("}", "]") and before.endswith(",")) or (rest[:1] == "," and "railing" in error.msg):
+        found, advice = "a comma after the last entry", f"take that comma away, before the {(rest + '}')[0]}"
+    elif rest.startswith(("//", "/*", "#")):
+        found, advice = f"a comment ({shorten(rest, 20)})", "take it away; JSON has no comments"
+    elif rest[:1] in ("'", "“", "”", "‘", "’"):
+        found, advice = f"the quotation mark {rest[:1]}", 'put texts between straight double ones, "'
+    elif line == 1 and not before and rest[:1] not in ("{", "["):
+        found, advice = f"words before the story ({shorten(rest, 20)})", "take away what stands before its {"
+    return StoryError(
+        f"{path}: at line {line}, column {column}: found {found}, expected a story in JSON; {advice}"
+    )
 
 
 def _read_bytes(path: Path) -> bytes:

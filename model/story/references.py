@@ -1,39 +1,35 @@
 """The files a story names, pictures and a font: each must be what it says, inside the story's own folder.
 
-In: the story's path and the name as written. Out: nothing, or a `StoryError`. Reads headers only; no pixel is
-decoded, so an image bomb costs nothing.
+In: the story's path and the name as written. Out: nothing, or a `StoryError`. Pictures are read by
+`model/pictures.py`, wholly: one that is cut off is refused before anything is drawn.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image
-
-from model.errors import StoryError
+from model.pictures import BadPicture, read_picture
 from model.story.reading import describe, refusal
 
-MAX_PIXELS = 64_000_000
 MAX_FONT_BYTES = 64_000_000
 _FONT_ENDINGS = (".ttf", ".otf", ".ttc")
 _FONT_HEADS = (b"\x00\x01\x00\x00", b"OTTO", b"ttcf", b"true")
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 def check_reference(story: Path, place: str, name: str) -> None:
-    """Refuse a reference that is absent, outside the story's folder, no image, or too large.
+    """Refuse a reference that is absent, outside the story's folder, no whole picture, or too large.
 
     Raises:
         StoryError: names `story`, `place`, what was found and what was expected.
     """
     with _readable(story, place, name, "a picture"):
-        width, height = _size(story, place, name, _inside(story, place, name, "a picture"))
-    if width * height > MAX_PIXELS:
-        raise _too_large(story, place, name, f"{width} x {height} pixels")
+        target = _inside(story, place, name, "a picture")
+        try:
+            read_picture(target)
+        except BadPicture as bad:
+            raise refusal(story, place, f"{describe(name)}, {bad.found}", bad.expected, bad.advice) from bad
 
 
 def is_font_file(name: str) -> bool:
@@ -87,25 +83,3 @@ def _inside(story: Path, place: str, name: str, what: str) -> Path:
             story, place, f"{describe(name)}, where there is no file", f"a {plain} file", "check its name"
         )
     return target
-
-
-def _size(story: Path, place: str, name: str, target: Path) -> tuple[int, int]:
-    """Width and height from the header."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(target, formats=_FORMATS) as image:
-                return image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        count = re.search(r"\d{4,}", str(error))
-        raise _too_large(story, place, name, f"{count.group() if count else 'far too many'} pixels") from None
-    except (OSError, SyntaxError, EOFError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's trouble, not the picture's
-            raise
-        found = f"{describe(name)}, which is not an image"
-        raise refusal(story, place, found, "a PNG, JPEG or WebP picture", "save it again as PNG") from error
-
-
-def _too_large(story: Path, place: str, name: str, size: str) -> StoryError:
-    expected = f"at most {MAX_PIXELS // 10**6} megapixels"
-    return refusal(story, place, f"{describe(name)} with {size}", expected, "make the picture smaller")

@@ -20,6 +20,7 @@ from model.story import dialogue
 from model.story.layout import MAX_FIGURES
 from model.story.reading import describe, place_of, read_json, read_json_bytes, refusal, shorten
 from model.story.references import check_font, check_reference, is_font_file
+from model.story.tidying import tidied
 
 MAX_PANELS = 2_000
 MAX_PANELS_PER_PAGE = 12
@@ -205,6 +206,7 @@ def _checked(tree: object, path: Path) -> Story:
     notes: tuple[str, ...] = ()
     if dialogue.is_dialogue(written):
         written, notes = dialogue.convert(written, path)
+    written, tidy = tidied(written)
     version: object = written.get("version", 1)
     if version != 1 or version is True:
         found = describe(version)
@@ -213,7 +215,7 @@ def _checked(tree: object, path: Path) -> Story:
         story = Story.model_validate(written)
     except ValidationError as error:
         raise _explain(path, error) from None
-    story = story.read_from(path, notes)
+    story = story.read_from(path, (*notes, *tidy))
     _check_names(path, story)
     if is_font_file(story.lettering.font):
         check_font(path, "lettering.font", story.lettering.font)

@@ -65,7 +65,8 @@ def read_turn(path: Path, steps: Steps, value: object, notes: list[str]) -> Turn
     for key in turn:
         if key not in _KEYS:
             notes.append(f"{place_of((*steps, key))}: left out, no turn has such a key")
-    objects = as_list(turn.get("objects", []))
+    written = turn.get("objects")
+    objects = [] if written in (None, "") else as_list(written)
     if objects is None:
         raise _refuse(path, (*steps, "objects"), turn["objects"], "a list of [text, box, id]")
     entries = [_read_entry(path, (*steps, "objects", i), entry) for i, entry in enumerate(objects)]
@@ -96,7 +97,7 @@ def _read_entry(path: Path, steps: Steps, value: object) -> tuple[str, list[floa
     label = str(name) if isinstance(name, int) and not isinstance(name, bool) else name
     if not isinstance(label, str) or not _is_id(label):
         raise _refuse(path, (*steps, 2), name, 'an id such as 1, "1" or "1-1"')
-    if box is None or box == []:
+    if box is None or box in ([], ""):
         return text, None, label
     numbers = [float(number) for number in as_list(box) or [] if _is_number(number)]
     if len(numbers) != 4 or len(cast("list[Any]", box)) != 4:
@@ -112,7 +113,7 @@ def _canvas(
     """(width, height) that the boxes of one turn are measured in; (1, 1) when they are fractions."""
     fractions = bool(boxes) and max(max(box) for box in boxes) <= _LARGEST_FRACTION
     size = turn.get("size")
-    if size is not None:
+    if size not in (None, ""):
         sides = [float(side) for side in as_list(size) or [] if _is_number(side) and 0 < side <= 100_000]
         if len(sides) != 2 or len(size) != 2:
             raise _refuse(path, (*steps, "size"), size, "[height, width] in pixels")

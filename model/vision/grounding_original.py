@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer, GroundingDinoImageProcessor
 
 from model.errors import IntegrityError, PackageMissing, WeightsMissing
+from model.pickled import BadPickle, check_file, check_tensors
 
 BERT = "bert-base-uncased"
 VOCABULARIES = ("tokenizer.json", "vocab.txt")
@@ -32,6 +33,7 @@ EMBEDDING = "backbone.0.patch_embed.proj.weight"
 UNUSED = ("bert.pooler.",)  # weights that detection never reads
 # Names of the package's modules are replaced while a model is built; two threads must not do so at once.
 _building = threading.Lock()
+_UNREADABLE = (RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError, AttributeError)
 
 
 class SentenceBert(BertModel):
@@ -119,10 +121,11 @@ def _read(checkpoint: Path) -> dict[str, Tensor]:
     """The checkpoint's weights by name, without the prefix of training on several devices."""
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
+            check_file(checkpoint)
             held = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        state = held["model"]
+        state = check_tensors(checkpoint, {"model": held["model"]})["model"]
         return {name.removeprefix("module."): state[name] for name in state}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
+    except (pickle.UnpicklingError, BadPickle, *_UNREADABLE) as error:
         reason = " ".join(str(error).split())[:200]
         raise IntegrityError(
             f"{checkpoint}: not a GroundingDINO checkpoint of plain tensors ({reason}); fetch it again"

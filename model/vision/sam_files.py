@@ -20,6 +20,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from model.errors import IntegrityError, WeightsMissing
+from model.pickled import BadPickle, check_file, check_tensors
 from model.vision.sam import SamShape, build
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -115,8 +116,9 @@ def _state_of(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state: Any = torch.load(path, weights_only=True, map_location="cpu")
-    except (*UNREADABLE, SafetensorError, pickle.UnpicklingError) as error:
+        check_file(path)
+        state: Any = check_tensors(path, torch.load(path, weights_only=True, map_location="cpu"))
+    except (*UNREADABLE, SafetensorError, pickle.UnpicklingError, BadPickle) as error:
         raise IntegrityError(
             f"{path}: not a file of weights, or one that holds more than tensors ({_one_line(error)}); "
             "fetch it again"

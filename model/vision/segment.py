@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.errors import WeightsMissing
+from model.errors import ConfigError, WeightsMissing
 from model.geometry import Box
 
 
@@ -42,16 +42,17 @@ class Segmenter(Protocol):
         ...
 
 
-def open_segmenter(source: Path, *, device: str = "cpu") -> Segmenter:
+def open_segmenter(source: Path, *, device: str = "cpu", run_scripts: bool = False) -> Segmenter:
     """Open a segmenter's weights, on this machine only.
 
     Args:
         source: a folder with `config.json` and `model.safetensors`, as the starter's; or a file: a
             checkpoint of SAM's vit_b, vit_l or vit_h (`.pth`; told apart by the shapes in it, read without
-            running anything), or EfficientSAM as TorchScript. A TorchScript is a program, and it is run:
-            open only files whose source you trust.
+            running anything), or EfficientSAM as TorchScript.
         device: where it runs.
+        run_scripts: a TorchScript is a program; whether one may be run.
     Raises:
+        ConfigError: it is a TorchScript, and none may be run.
         WeightsMissing: there is nothing, or a part of it is missing.
         IntegrityError: it is broken, or something else.
     """
@@ -68,5 +69,10 @@ def open_segmenter(source: Path, *, device: str = "cpu") -> Segmenter:
     from model.vision.efficient_sam import ScriptedSegmenter, is_script
 
     if is_script(source):
+        if not run_scripts:
+            raise ConfigError(
+                f"--segmenter: {source} is TorchScript, a program that would be run here; add "
+                "--allow_torchscript if you trust where it came from, or name a SAM checkpoint"
+            )
         return ScriptedSegmenter(source, device=device)
     return SamSegmenter(load_published(source), device=device)

@@ -56,7 +56,7 @@ def test_a_picture_is_one_picture_in_every_form(vibe: VibeMemory, tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("nowhere.png", "nowhere.png: no such picture"),
+        ("nowhere.png", "nowhere.png: found no such file"),
         (np.zeros((5, 6, 2), np.uint8), "1, 3 or 4 channels"),
         (np.zeros((4, 4, 3), np.int64), "int64"),
         (np.zeros((0, 4, 3), np.uint8), "shape (0, 4, 3)"),

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from model.config import Adapter
 from model.errors import ConfigError
-from model.render.sd.lora import merge_sd
+from model.render.lora.merge import merge_adapters
 from tests.render.sd_checkpoints import SECOND, WIDTH, unet_of, words_of
 
 RANK, ALPHA, WEIGHT = 2, 4.0, 0.5
@@ -76,7 +76,8 @@ def test_a_lora_changes_what_it_names(tmp_path: Path, dialect: str, wide: bool) 
         for part, layer, width in told:
             state |= peft(f"{part}.text_model", layer, width, width)
     save_file(state, tmp_path / "a.safetensors")
-    merge_sd(models, (Adapter(path=str(tmp_path / "a.safetensors"), weight=WEIGHT),), wide=wide)
+    adapter = Adapter(path=str(tmp_path / "a.safetensors"), weight=WEIGHT)
+    merge_adapters(models, (adapter,), "sdxl" if wide else "sd15")
     scale = WEIGHT * (ALPHA / RANK if dialect == "kohya" else 1)
     expected = {("unet", f"{ATTENTION}.weight"): up(16) @ down(16) * scale}
     for part, layer, width in told:
@@ -89,7 +90,7 @@ def test_a_lora_changes_what_it_names(tmp_path: Path, dialect: str, wide: bool) 
 
 
 def test_a_lora_for_another_model_is_refused(models: dict[str, Any], tmp_path: Path) -> None:
-    refused = functools.partial(merge_sd, models, wide=False)
+    refused = functools.partial(merge_adapters, models, family="sd15")
     for state in (
         peft("unet", ATTENTION, 8, 16),
         peft("text_encoder_2", "text_model.encoder.layers.0.mlp.fc1", WIDTH, WIDTH),

@@ -163,7 +163,7 @@ STORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "reference 60,000": (with_reference("bomb.png"), (REFERENCE, "3600000000 pixels", "64 megapixels")),
     "reference 10,000": (with_reference("large.png"), (REFERENCE, "64 megapixels")),
     "reference 8,001": (with_reference("just.png"), (REFERENCE, "8001 x 8000 pixels", "64 megapixels")),
-    "reference cut off": (with_reference("cut.png"), (REFERENCE, "not an image")),
+    "reference cut off": (with_reference("cut.png"), (REFERENCE, "cut off", "save it again")),
     "reference link loop": (with_reference("loop.png"), (REFERENCE,)),
     "dialect objects": (turn(objects={}), ("dialogue 1.turn 1.objects", "an object", "[text, box, id]")),
     "dialect entry": (turn(objects=[["girl", [1, 2, 3, 4]]]), ("turn 1.objects[0]", "a list of 2")),

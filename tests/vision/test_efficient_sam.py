@@ -65,7 +65,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def segmenter(path: Path) -> Segmenter:
-    return open_segmenter(path)
+    return open_segmenter(path, run_scripts=True)
 
 
 def panel(width: int, height: int, *things: tuple[int, int, int, int]) -> Image.Image:
@@ -109,7 +109,7 @@ def test_a_script_is_known_by_its_content(path: Path, tmp_path: Path) -> None:
     renamed = tmp_path / "efficient_sam_vitt.pt"
     renamed.write_bytes(path.read_bytes())
     assert is_script(renamed)
-    assert open_segmenter(renamed).segment([panel(20, 30)], [[Box(0, 0, 1, 1)]])
+    assert open_segmenter(renamed, run_scripts=True).segment([panel(20, 30)], [[Box(0, 0, 1, 1)]])
     torch.save({"a": torch.zeros(1)}, tmp_path / "weights.jit")
     assert not is_script(tmp_path / "weights.jit")
     (tmp_path / "text.jit").write_text("no archive")

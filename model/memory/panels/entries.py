@@ -7,19 +7,17 @@ Knows nothing of requests: an id is whatever names a panel, a request's key or a
 from __future__ import annotations
 
 import hashlib
-import io
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PIL import Image
-
 from model.errors import ConfigError
 from model.files import storage_errors
 from model.memory.panels.cache import Embedding, NewPanel, PanelCache, PanelRecord
 from model.memory.store.library import Library
+from model.pictures import BadPicture, read_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +131,6 @@ def seconds_of(timestamp: str) -> float:
 def check_picture(data: bytes, path: Path) -> None:
     """Raises ConfigError unless these bytes are a whole picture."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"{path}: no whole picture ({error}); leave it out, or mend it") from error
+        read_picture(data)
+    except BadPicture as bad:
+        raise ConfigError(f"{path}: no whole picture ({bad.found}); {bad.advice}") from bad

@@ -207,6 +207,8 @@ def _create(file: Path) -> None:
         )
     draft = file.with_name(f"{file.name}.new")
     with storage_errors(file):
+        if draft.exists() and not _is_draft(draft):
+            raise StorageError(f"{draft}: not a library that was begun; move it away")
         for path in (draft, *(file.with_name(f"{draft.name}{end}") for end in ("-wal", "-shm", "-journal"))):
             path.unlink(missing_ok=True)
     schema.create(draft)
@@ -214,6 +216,14 @@ def _create(file: Path) -> None:
     write_bytes(file, draft.read_bytes())
     with storage_errors(file):
         draft.unlink()
+
+
+def _is_draft(path: Path) -> bool:
+    """Whether a file can be what a killed creation left: empty, or begun as SQLite begins its files."""
+    magic = b"SQLite format 3\0"
+    with path.open("rb") as opened:
+        start = opened.read(len(magic))
+    return not start.strip(b"\0") or start == magic
 
 
 def _connect(file: Path) -> sqlite3.Connection:

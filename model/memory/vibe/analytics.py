@@ -13,12 +13,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from model.files import write_bytes
 from model.memory.vibe.entries import Memory
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.report import Calibration
 from model.memory.vibe.taste import Taste
+from model.ours import MARK, set_aside
+from model.pictures import picture_at
 
 WIDTH, MARGIN, TILE, GAP = 1000, 30, 150, 8
 SHOWN = 6
@@ -64,7 +67,10 @@ def draw_analytics(vibe: VibeMemory, calibration: Calibration, out: Path) -> Non
     _calibration(pen, top, calibration)
     _categories(pen, top, vibe.get_statistics()["categories"])
     data = io.BytesIO()
-    sheet.save(data, "PNG")
+    about = PngInfo()
+    about.add_text("Software", MARK)
+    sheet.save(data, "PNG", pnginfo=about)
+    set_aside(out)
     write_bytes(out, data.getvalue())
 
 
@@ -124,8 +130,8 @@ def _strip(
         path = vibe.picture_of(memory)
         pen.rectangle(box, fill=(236, 236, 232))
         if path is not None:
-            with Image.open(path) as opened:
-                picture = ImageOps.contain(opened.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS)
+            opened = picture_at(path).convert("RGB")
+            picture = ImageOps.contain(opened, (TILE, TILE), Image.Resampling.LANCZOS)
             sheet.paste(
                 picture, (left + (TILE - picture.width) // 2, top + 30 + (TILE - picture.height) // 2)
             )

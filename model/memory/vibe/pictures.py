@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from model.errors import ConfigError
-from model.files import write_bytes
+from model.files import sha256_of, storage_errors, write_bytes
+from model.pictures import picture_at, upright
 
 KEPT_SIDE = 512
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _CHANNELS = (1, 3, 4)
+_OWN = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
 class Tensor(Protocol):
@@ -62,27 +65,15 @@ def as_picture(given: Picture) -> Image.Image:
         ConfigError: there is no picture at that path, or the array is none.
     """
     if isinstance(given, str | Path):
-        return _opened(Path(given))
+        return picture_at(Path(given))
     if isinstance(given, Image.Image):
-        return ImageOps.exif_transpose(given)
+        return upright(given)
     array = as_array(given)
     if array is None:
         raise ConfigError(
             f"a picture: found {type(given).__name__}; use a path, a PIL picture, an array or a tensor"
         )
     return _from_array(array)
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such picture; check the path") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path}: not a picture that can be read ({reason}); use PNG or JPEG") from error
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -127,6 +118,7 @@ class Album:
 
     def __init__(self, memory_path: Path) -> None:
         self.folder = memory_path.with_name(f"{memory_path.stem}_pictures")
+        self._stem = memory_path.stem
 
     def keep(self, picture: Image.Image) -> str:
         """Write a JPEG of at most 512 pixels a side; returns its name. The same picture again is free.
@@ -151,8 +143,33 @@ class Album:
         return path if name and Path(name).name == name and path.is_file() else None
 
     def keep_only(self, names: set[str]) -> None:
-        """Remove all others."""
-        if self.folder.is_dir():
-            for path in self.folder.glob("*.jpg"):
-                if path.name not in names:
-                    path.unlink(missing_ok=True)
+        """Remove the others that were made here: their names say what is in them.
+
+        What a file beside the memory still names stays too: its `.bak`, a damaged copy, an export, or another
+        memory that shares the folder.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with storage_errors(self.folder):
+            going = [path for path in self._own() if path.name not in names]
+            told = [one for one in self.folder.parent.iterdir() if going and one.is_file()]
+            for one in told:
+                if one.name.startswith(self._stem):
+                    text = one.read_bytes()
+                    going = [path for path in going if path.name.encode() not in text]
+            for path in going:
+                path.unlink(missing_ok=True)
+
+    def _own(self) -> list[Path]:
+        """The pictures in the folder that `keep` wrote: each is named by the digest of its bytes."""
+        if not self.folder.is_dir():
+            return []
+        return [
+            path
+            for path in sorted(self.folder.iterdir())
+            if _OWN.fullmatch(path.name)
+            and path.is_file()
+            and not path.is_symlink()
+            and sha256_of(path).startswith(path.stem)
+        ]

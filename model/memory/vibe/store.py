@@ -22,6 +22,7 @@ from model.memory.vibe.entries import Contents, merged
 from model.memory.vibe.formats import write
 from model.memory.vibe.parsing import Parsed, damaged, parse
 from model.memory.vibe.salvage import salvage
+from model.ours import leftovers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class Store:
     def _replace(self, contents: Contents) -> None:
         """Keep the file that was just read as `.bak`, then write the new one."""
         # Under the lock no other writer is at work: what lies here was left behind by one that was killed.
-        for leftover in self.path.parent.glob(f".{self.path.name}*.tmp"):
+        for leftover in leftovers(self.path):
             with contextlib.suppress(OSError):
                 leftover.unlink()
         if self.path.exists():

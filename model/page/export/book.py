@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from model.errors import ConfigError, StoryError
-from model.files import storage_errors, write_bytes
+from model.files import write_bytes
+from model.ours import remove_ours, set_aside
 from model.page.export.cbz import write_archive
 from model.page.export.compose import DPI
 from model.page.export.drawing import ART, BALLOONS, LAYERS, NUMBER
@@ -105,11 +106,7 @@ def _pages(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
     pages = [out / "pages" / press.name(index) for index in range(len(press))]
     for index, page in enumerate(pages):
         press.put(index, page)
-    with storage_errors(out / "pages"):
-        # Pages that the book no longer has, and nothing else.
-        for stale in sorted((out / "pages").glob("page_[0-9][0-9][0-9].png")):
-            if stale not in pages:
-                stale.unlink()
+    remove_ours(out / "pages", r"page_\d{3,}\.png", {page.name for page in pages})
     return pages
 
 
@@ -119,16 +116,19 @@ def _same_pdf(press: Press, out: Path) -> bool:
 
 def _pdf(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
     if not _same_pdf(press, out):
+        set_aside(out / "book.pdf")
         write_pdf(out / "book.pdf", press)
     return [out / "book.pdf"]
 
 
 def _cbz(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
+    set_aside(out / "book.cbz")
     write_archive(out / "book.cbz", press)
     return [out / "book.cbz"]
 
 
 def _epub(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
+    set_aside(out / "book.epub")
     write_epub(out / "book.epub", press, modified)
     return [out / "book.epub"]
 
@@ -136,6 +136,7 @@ def _epub(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
 def _html(press: Press, out: Path, modified: datetime | None) -> Sequence[Path]:
     pages = _pages(press, out, modified)
     names = [page.relative_to(out).as_posix() for page in pages]
+    set_aside(out / "index.html")
     page = reader_page(press.book, names, [press.size(index) for index in range(len(press))])
     write_bytes(out / "index.html", page.encode(), keep_same=True)
     return [*pages, out / "index.html"]

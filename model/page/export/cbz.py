@@ -15,7 +15,7 @@ from PIL import Image
 
 from model.files import replacing
 from model.page.export.press import Press
-from model.page.export.sheet import open_picture, readable
+from model.page.export.sheet import open_picture, picture_size
 from model.page.values import Book
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: archives do not depend on the clock
@@ -56,8 +56,7 @@ def comic_info(book: Book, pages: Sequence[Path]) -> bytes:
             ElementTree.SubElement(root, name).text = printable(value)
     listed = ElementTree.SubElement(root, "Pages")
     for index, page in enumerate(pages):
-        with Image.open(page) as picture:
-            width, height = picture.size
+        width, height = picture_size(page)
         about = {
             "Image": str(index),
             "Type": "FrontCover" if index == 0 else "Story",
@@ -98,8 +97,8 @@ def _black_and_white(book: Book) -> str:
     if not drawn:
         return "Unknown"
     for picture in drawn[:: max(1, len(drawn) // _SAMPLES)]:
-        with open_picture(picture) as opened, readable(picture):
-            pixels = np.asarray(opened.convert("RGB").resize((48, 48), Image.Resampling.BOX)).astype(int)
+        small = open_picture(picture).convert("RGB").resize((48, 48), Image.Resampling.BOX)
+        pixels = np.asarray(small).astype(int)
         if (np.ptp(pixels, axis=-1) > _COLOURFUL).mean() > 0.02:
             return "No"
     return "Yes"

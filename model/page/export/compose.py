@@ -29,7 +29,7 @@ from model.page.export.drawing import (
     rect_of,
 )
 from model.page.export.inking import ink_text
-from model.page.export.sheet import Sheet, SheetPanel, lay_out, open_picture, readable
+from model.page.export.sheet import Sheet, SheetPanel, lay_out, open_picture
 from model.page.type.faces import Faces, house_faces
 from model.page.type.typesetting import LEADING, set_in_box
 from model.page.values import Book, PageArt
@@ -114,10 +114,10 @@ def pixels_of(panel: SheetPanel, dpi: float) -> tuple[int, int]:
 
 def fitted(picture: Path, window: Box, size: tuple[int, int]) -> Image.Image:
     """The part of a picture that shows, in so many pixels: RGB."""
-    with open_picture(picture) as opened, readable(picture):
-        width, height = opened.size
-        box = window.x * width, window.y * height, window.right * width, window.bottom * height
-        return opened.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=box)
+    opened = open_picture(picture)
+    width, height = opened.size
+    box = window.x * width, window.y * height, window.right * width, window.bottom * height
+    return opened.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=box)
 
 
 def _draw_scene(canvas: skia.Canvas, panel: SheetPanel, order: int, faces: Faces) -> None:

@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 
 from model.files import replacing
+from model.ours import MARK
 from model.page.export.cbz import entry, printable
 from model.page.export.press import Press
 from model.page.export.sheet import Sheet, SheetPanel
@@ -42,6 +43,7 @@ def write_epub(path: Path, press: Press, modified: datetime | None) -> None:
     """The book as an EPUB."""
     book = press.book
     with replacing(path, keep_same=True) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.comment = MARK.encode()
         # Must come first and uncompressed, so that the file's kind stands at a fixed place.
         archive.writestr(entry("mimetype"), "application/epub+zip")
         _add(archive, "META-INF/container.xml", _CONTAINER)

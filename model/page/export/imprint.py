@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from model.page.export.sheet import Sheet
 from model.page.values import PageArt, PanelArt
+from model.pictures import OWN, BadPicture, picture_facts
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -61,11 +62,10 @@ def imprinted(page: Image.Image, stamp: str, sheet: Sheet, dpi: int) -> bytes:
 def read_imprint(path: Path) -> Imprint | None:
     """What a page's file tells of itself; None when it is not such a file."""
     try:
-        with Image.open(path) as opened:
-            told = opened.info
-            stamp, notes, packed = told.get(_STAMP), told.get(_NOTES), told.get(_SHEET)
-    except (OSError, SyntaxError, ValueError):
+        told = picture_facts(path, OWN)
+    except BadPicture:
         return None
+    stamp, notes, packed = told.get(_STAMP), told.get(_NOTES), told.get(_SHEET)
     if not (isinstance(stamp, str) and isinstance(notes, str) and isinstance(packed, str)):
         return None
     return Imprint(stamp, notes == "[]", packed)

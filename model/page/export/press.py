@@ -16,10 +16,11 @@ from types import TracebackType
 from PIL import Image
 
 from model.files import storage_errors, write_bytes
+from model.ours import set_aside
 from model.page.export.compose import DPI, fitted_pictures, raster
 from model.page.export.drawing import LAYERS, WORDS
 from model.page.export.imprint import Imprint, imprinted, read_imprint
-from model.page.export.sheet import Sheet, lay_out
+from model.page.export.sheet import Sheet, lay_out, open_picture, picture_size
 from model.page.export.stamps import book_stamp, page_stamps, picture_digests
 from model.page.type.faces import house_faces
 from model.page.values import Book
@@ -109,13 +110,11 @@ class Press:
 
     def picture(self, index: int) -> Image.Image:
         """One page, drawn: RGB."""
-        with Image.open(self.path(index)) as opened:
-            return opened.convert("RGB")
+        return open_picture(self.path(index)).convert("RGB")
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height of one drawn page in pixels."""
-        with Image.open(self.path(index)) as opened:
-            return opened.size
+        return picture_size(self.path(index))
 
     def path(self, index: int) -> Path:
         """The file of one drawn page: where it was found, or in the temporary folder."""
@@ -134,6 +133,7 @@ class Press:
         with storage_errors(path):
             drawn = self.path(index)
             if drawn != path:
+                set_aside(path)
                 write_bytes(path, drawn.read_bytes(), keep_same=True)
         self._drawn[index] = path
 

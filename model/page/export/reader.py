@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from model.ours import MARK
 from model.page.layout.templates import WEBTOON
 from model.page.type.emphasis import plain
 from model.page.values import Book, PageArt
@@ -53,6 +54,7 @@ def reader_page(book: Book, pages: Sequence[str], sizes: Sequence[tuple[int, int
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="{MARK}">
 <title>{title}</title>
 <style>
 {style}

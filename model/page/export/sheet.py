@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from model import pictures
 from model.errors import IntegrityError, StoryError
 from model.geometry import Box
 from model.page.balloons.hand import hand_of
@@ -159,26 +160,26 @@ def _beside(room: Rect, rect: Rect) -> tuple[Rect, ...]:
 
 def picture_size(picture: Path) -> tuple[int, int]:
     """Width and height of a picture file in pixels, from its header."""
-    with open_picture(picture) as opened:
-        return opened.size
+    with _readable(picture):
+        return pictures.picture_size(picture, pictures.OWN)
 
 
 def open_picture(picture: Path) -> Image.Image:
-    """Open a panel's picture.
+    """A panel's picture, or a page's, decoded.
 
     Raises:
-        IntegrityError: the file is missing or is no picture.
+        IntegrityError: the file is missing, no picture, or cut off.
     """
-    with readable(picture):
-        return Image.open(picture)
+    with _readable(picture):
+        return pictures.read_picture(picture, pictures.OWN)
 
 
 @contextmanager
-def readable(picture: Path) -> Generator[None]:
+def _readable(picture: Path) -> Generator[None]:
     """Say which picture it was when reading one fails inside."""
     try:
         yield
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except pictures.BadPicture as bad:
         raise IntegrityError(
-            f"panel picture {picture} cannot be read ({error}); draw the story again to replace it"
-        ) from error
+            f"picture {picture} of the book: found {bad.found}; draw the story again to replace it"
+        ) from bad

@@ -18,8 +18,8 @@ from pathlib import Path
 import PIL
 import skia
 
+from model.errors import IntegrityError
 from model.files import sha256_of
-from model.page.export.sheet import readable
 from model.page.type.faces import Faces
 from model.page.values import Book, PageArt
 
@@ -33,8 +33,13 @@ def picture_digests(book: Book) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for path in (panel.picture for page in book.pages for panel in page.panels):
         if path is not None and path not in found:
-            with readable(path):
+            try:
                 found[path] = sha256_of(path)
+            except OSError as error:
+                raise IntegrityError(
+                    f"picture {path} of the book: cannot be read ({error.strerror}); "
+                    "draw the story again to replace it"
+                ) from error
     return found
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from model.errors import StoryError
-from model.files import storage_errors, write_bytes
+from model.files import write_bytes
+from model.ours import MARK, remove_ours
 from model.page.balloons.hand import hand_of
 from model.page.balloons.lettering import letter_panel
 from model.page.export.compose import fitted_pictures, raster
@@ -57,10 +58,7 @@ def write_strip(folder: Path, press: Press) -> list[Path]:
             top += heights[index] + (gaps[index] if index < last - 1 else 0)
         files.append(folder / f"strip_{len(files) + 1:03d}.jpg")
         write_bytes(files[-1], _coded(strip), keep_same=True)
-    with storage_errors(folder):
-        for stale in sorted(folder.glob("strip_[0-9][0-9][0-9].jpg")):
-            if stale not in files:
-                stale.unlink()
+    remove_ours(folder, r"strip_\d{3,}\.jpg", {file.name for file in files})
     return files
 
 
@@ -127,7 +125,7 @@ def _coded(strip: Image.Image) -> bytes:
     coded = io.BytesIO()
     for quality in _QUALITIES:
         coded = io.BytesIO()
-        strip.save(coded, "JPEG", quality=quality, subsampling=0)
+        strip.save(coded, "JPEG", quality=quality, subsampling=0, comment=MARK.encode())
         if coded.tell() <= BYTES:
             break
     return coded.getvalue()

@@ -7,7 +7,6 @@ as a picture prompt beside its region's text. Knows nothing of steps, samplers o
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.files import NO_BLOB, BlobId
+from model.pictures import stored_picture
 from model.render.flux.attention import Pieces, in_pieces
 from model.render.flux.parts import FluxParts
 from model.render.request import PanelRequest, Region, Sampling
@@ -202,8 +202,7 @@ class Conditioner:
         if picture not in self._references:
             redux = self._parts.redux
             side = redux.side if redux is not None else self._checkpoint.reference
-            with Image.open(io.BytesIO(self._load_reference(picture))) as opened:
-                square = square_picture(opened, side)
+            square = square_picture(stored_picture(self._load_reference(picture)), side)
             encoded = redux.encode(square) if redux is not None else self._encode(square)[0]
             self._references[picture] = encoded.cpu()
         return self._references[picture]

@@ -17,7 +17,7 @@ from model.errors import IntegrityError
 
 _PREFIX = re.compile(r"^(?:model\.)?diffusion_model\.")
 
-_ENTRANCES = {
+ENTRANCES = {
     "img_in": "x_embedder",
     "txt_in": "context_embedder",
     "final_layer.linear": "proj_out",
@@ -29,7 +29,7 @@ _ENTRANCES = {
     },
 }
 # One tensor there, so many here: rows of equal number, in this order; `proj_mlp` takes the rest.
-_DOUBLE = {
+INSIDE_DOUBLE = {
     "img_mod.lin": ("norm1.linear",),
     "txt_mod.lin": ("norm1_context.linear",),
     "img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
@@ -45,7 +45,7 @@ _DOUBLE = {
     "txt_mlp.0": ("ff_context.net.0.proj",),
     "txt_mlp.2": ("ff_context.net.2",),
 }
-_SINGLE = {
+INSIDE_SINGLE = {
     "modulation.lin": ("norm.linear",),
     "linear1": ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
     "norm.query_norm": ("attn.norm_q",),
@@ -92,12 +92,12 @@ def _renamed(name: str, value: Tensor, width: int) -> Iterator[tuple[str, Tensor
     stem, _, suffix = name.rpartition(".")
     block = _BLOCK.match(stem)
     if block is None:
-        if stem not in _ENTRANCES:
+        if stem not in ENTRANCES:
             raise IntegrityError(f"{name}: no tensor of Flux; the file is of another model")
-        yield f"{_ENTRANCES[stem]}.{suffix}", _swapped(value) if stem.startswith("final_layer.ada") else value
+        yield f"{ENTRANCES[stem]}.{suffix}", _swapped(value) if stem.startswith("final_layer.ada") else value
         return
     kind, number, inner = block.groups()
-    names = (_DOUBLE if kind == "double" else _SINGLE).get(inner)
+    names = (INSIDE_DOUBLE if kind == "double" else INSIDE_SINGLE).get(inner)
     if names is None:
         raise IntegrityError(f"{name}: no tensor of Flux; the file is of another model")
     before = "transformer_blocks" if kind == "double" else "single_transformer_blocks"

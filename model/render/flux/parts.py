@@ -24,6 +24,7 @@ from model.errors import IntegrityError, WeightsMissing
 from model.render.flux.names import config_of, to_diffusers
 from model.render.flux.redux import Redux, load_redux
 from model.render.flux.vae import read_vae
+from model.render.lora.merge import merge_adapters
 from model.render.places import stored_as, weight_files
 from model.render.weights import Checkpoint, verify
 from model.variants import REDUX
@@ -95,11 +96,11 @@ def place(parts: FluxParts, device: str) -> FluxParts:
 
 
 def read_text(checkpoint: Checkpoint, *, dtype: torch.dtype) -> tuple[Any, Any]:
-    """T5 and CLIP, in main memory."""
-    return (
-        _read_encoder(T5EncoderModel, checkpoint.part("text_encoder_2"), dtype),
-        _read_encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype),
-    )
+    """T5 and CLIP, in main memory, LoRA files merged; raises as `load_flux`."""
+    t5 = _read_encoder(T5EncoderModel, checkpoint.part("text_encoder_2"), dtype)
+    clip = _read_encoder(CLIPTextModel, checkpoint.part("text_encoder"), dtype)
+    merge_adapters({"text_encoder": clip, "text_encoder_2": t5}, checkpoint.adapters, "flux")
+    return t5, clip
 
 
 def read_transformer(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool = False) -> Any:
@@ -118,10 +119,7 @@ def read_transformer(checkpoint: Checkpoint, *, dtype: torch.dtype, packed: bool
         transformer: Any = FluxTransformer2DModel.from_pretrained(
             source, torch_dtype=dtype, local_files_only=True, **stored_as(files)
         )
-    if checkpoint.adapters:
-        from model.render.lora import merge_flux
-
-        merge_flux(transformer, checkpoint.adapters)
+    merge_adapters({"transformer": transformer}, checkpoint.adapters, "flux")
     return transformer
 
 

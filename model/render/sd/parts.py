@@ -27,9 +27,9 @@ from transformers import (
 )
 
 from model.errors import IntegrityError
+from model.render.lora.merge import merge_adapters
 from model.render.places import weight_files
 from model.render.sd.attention import install
-from model.render.sd.lora import merge_sd
 from model.render.sd.single import read_single
 from model.render.weights import Checkpoint, verify
 
@@ -78,7 +78,9 @@ def load_sd(checkpoint: Checkpoint, *, device: str, dtype: torch.dtype) -> SDPar
         ) from error
     wide = checkpoint.variant.family == "sdxl"
     named = ("unet", "text_encoder", "text_encoder_2")[: 3 if wide else 2]
-    merge_sd({name: getattr(pipeline, name) for name in named}, checkpoint.adapters, wide=wide)
+    merge_adapters(
+        {name: getattr(pipeline, name) for name in named}, checkpoint.adapters, checkpoint.variant.family
+    )
     encoders = [(pipeline.tokenizer, pipeline.text_encoder)]
     if wide:
         encoders.append((pipeline.tokenizer_2, pipeline.text_encoder_2))

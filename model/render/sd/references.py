@@ -7,7 +7,6 @@ once. Knows nothing of prompts or steps.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.files import BlobId
+from model.pictures import stored_picture
 from model.render.flux.renderer import square_picture
 from model.render.guide import Guide, covered, cut_figure, place_figures
 from model.render.request import PanelRequest, Region
@@ -129,6 +129,4 @@ class SDReferences:
         return (out.hidden_states[-2] if self._parts.patches else out.image_embeds)[0].float().cpu()
 
     def _open(self, picture: BlobId) -> Image.Image:
-        with Image.open(io.BytesIO(self._load(picture))) as opened:
-            opened.load()
-            return opened
+        return stored_picture(self._load(picture))
