@@ -21,7 +21,7 @@ from model.page.balloons.placement import arrange
 from model.page.balloons.rows import Set, in_rows
 from model.page.balloons.splitting import split_line
 from model.page.plane import Rect
-from model.page.type.faces import glyph_names
+from model.page.type.missing import missing_note
 from model.page.type.typesetting import LEADING, Setting
 from model.page.values import Line, PanelArt
 
@@ -229,4 +229,4 @@ def _notes(art: PanelArt, lines: tuple[Line, ...], hand: Hand) -> tuple[str, ...
     missing = hand.faces.missing("".join(line.text for line in lines))
     if not missing:
         return ()
-    return (f"panel {art.id}: no typeface here has {glyph_names(missing)}; set as '?'",)
+    return (f"panel {art.id}: {missing_note(missing)}",)

@@ -18,7 +18,6 @@ import skia
 from model.page.balloons.arcs import Arc
 from model.page.balloons.placed import Balloon
 from model.page.type.columns import dots, hang, stressed
-from model.page.type.emphasis import spans
 from model.page.type.faces import Faces, Run, font
 from model.page.type.typesetting import SetLine
 
@@ -94,20 +93,20 @@ def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list
         ]
     found: list[tuple[Run, list[Spot], float]] = []
     x = row.x
-    for text, style in spans(row.text, styles):
-        for run in faces.runs(text, style):
-            spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
-            if balloon.arc is not None:
-                spots = _bent(run, spots, balloon.arc, x, size)
-            found.append((run, spots, 1.0))
-            x += run.width * size
+    for run in faces.line(row.text, styles, row.levels):
+        spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
+        if balloon.arc is not None:
+            spots = _bent(run, spots, balloon.arc, x, size)
+        found.append((run, spots, 1.0))
+        x += run.width * size
     return found
 
 
 def _dots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
     """Where a dot stresses a character that cannot lean: beside it in columns, above it in lines."""
     size, styles = balloon.size, row.styles
-    if len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,)):
+    # Scripts that run leftwards lean.
+    if row.levels or (len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,))):
         return []
     if row.vertical:
         found = dots(row.text, styles, balloon.style, faces)
