@@ -1,8 +1,8 @@
 """Unicode: what its algorithms say of a text, computed by ICU.
 
-In: text, a BCP 47 tag. Out: embedding levels and visual order (UAX #9), places where a line may end (UAX #14),
-characters as readers see them (UAX #29), scripts. Places count Python's characters, not ICU's UTF-16 units.
-Knows nothing of typefaces.
+In: text, a BCP 47 tag. Out: embedding levels and visual order (UAX #9), places where a line may end (UAX
+#14), characters as readers see them (UAX #29), scripts. Places count Python's characters, not ICU's UTF-16
+units. Knows nothing of typefaces.
 """
 
 # pyright: standard
@@ -23,16 +23,26 @@ _TURNING = frozenset(("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI",
 # What JIS X 4051 keeps from the start of a line and UAX #14, even when strict, does not: wide dashes, the
 # upper halves of kana repeat marks, and measures in a square, which belong to the number before them.
 _NO_START = frozenset("～－〳〴") | {chr(code) for code in (*range(0x3300, 0x3358), *range(0x3371, 0x33E0))}
+_LEANING = ("", "Latn", "Grek", "Cyrl", "Armn", "Geor")
 _DASHES = frozenset("-‐–—―/…‥")
 
 
-@lru_cache(maxsize=64)
 def leftwards(language: str) -> bool:
     """Whether the script that a language is mostly written in runs from right to left."""
+    code = _script_code(language)
+    return bool(code and icu.Script(icu.Script.getCode(code)[0]).isRightToLeft())
+
+
+def leans(language: str) -> bool:
+    """Whether the script that a language is mostly written in has italics; an unknown one is taken for Latin."""
+    return _script_code(language) in _LEANING
+
+
+@lru_cache(maxsize=64)
+def _script_code(language: str) -> str:
     locale = icu.Locale.forLanguageTag(language)
     locale.addLikelySubtags()
-    code = str(locale.getScript())
-    return bool(code and icu.Script(icu.Script.getCode(code)[0]).isRightToLeft())
+    return str(locale.getScript())
 
 
 def levels(text: str, *, base: bool | None = None) -> tuple[int, ...]:
@@ -93,7 +103,7 @@ def clusters(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def script_of(character: str) -> str:
-    """The script of a character, as Unicode names it: "Latin", "Hebrew"; "Common" and "Inherited" are none."""
+    """The script of a character as Unicode names it, "Hebrew"; "Common" and "Inherited" are none."""
     return str(icu.Script.getScript(character).getName())
 
 
