@@ -34,8 +34,8 @@ _ANY_SCRIPT = ("Common", "Inherited")
 class Run:
     """A stretch of text in one face and direction; `width` and the glyphs' places (x, y, downwards) are in ems.
 
-    `text` stands in the order in which it is read. Each glyph has in `sources` the index in it of the first
-    character that it draws.
+    `text`, which begins at `start` in its line, stands in the order in which it is read. Each glyph has in
+    `sources` the index in `text` of the first character that it draws.
     """
 
     text: str
@@ -43,8 +43,9 @@ class Run:
     width: float
     glyphs: tuple[int, ...]
     places: tuple[tuple[float, float], ...]
-    sources: tuple[int, ...] = ()
-    leftwards: bool = False
+    sources: tuple[int, ...]
+    start: int
+    leftwards: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ def _run(face: Face, text: str, start: int, end: int, leftwards: bool) -> Run:
         shape.glyphs,
         tuple((x * face.scale, y) for x, y in shape.places),
         tuple(source - start for source in shape.sources),
+        start,
         leftwards,
     )
 
