@@ -30,7 +30,7 @@ class Hand:
 
     @property
     def leans(self) -> bool:
-        """Whether whole balloons of its script lean: it has italics. Single words may lean in any that can."""
+        """Whether whole balloons lean: its script has italics. Single words may lean in any script."""
         return leans(self.language)
 
     def written(self, text: str) -> str:

@@ -51,12 +51,12 @@ def ink_text(
 def ink_words(
     canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces, odd: Odd | None = None
 ) -> None:
-    """A balloon's lines, each character in its style; `odd` draws what glyphs do not tell, as text if None."""
+    """A balloon's lines, each character in its style; `odd` draws what glyphs do not tell, unless None."""
     paint = skia.Paint(AntiAlias=True, Color=colour)
     for row in balloon.lines:
         # A line is written in the order in which it is read.
         for run, spots, squeeze in sorted(_spots(row, balloon, faces), key=lambda spot: spot[0].start):
-            draw = _ink if odd is None or tells(run) else odd
+            draw = _ink if odd is None or (tells(run) and not row.levels) else odd
             draw(canvas, run, balloon.size, spots, paint, squeeze)
         for x, y in _dots(row, balloon, faces):
             canvas.drawCircle(x, y, _DOT * balloon.size, paint)

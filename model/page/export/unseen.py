@@ -1,8 +1,8 @@
 """Unseen: characters laid over letters, where glyphs do not tell which characters they draw.
 
-In: runs and where their glyphs stand. Out: the letters as shapes, and over them their characters, too faint to
-be seen, in the order in which they are read. A PDF gives a glyph the character that the font has it for: joined
-Arabic, mirrored brackets and decomposed vowels would be found as others, or not at all.
+In: runs and where their glyphs stand. Out: the letters as shapes, and over them their characters, too faint
+to be seen, in the order in which they are read. A PDF gives a glyph the character that the font has it for:
+joined Arabic, mirrored brackets and decomposed vowels would be found as others, or not at all.
 
 Viewers turn what runs leftwards round themselves, word by word, and read words in the order of the file. So
 words are written in the order in which they are read, and the letters of each from left to right.
@@ -111,8 +111,11 @@ def _places(run: Run, size: float, spots: Sequence[Spot], squeeze: float) -> dic
         letters = [at for at in known if not unicodedata.combining(run.text[at])]
         share = width / max(len(letters), 1)
         for at in known:
-            behind = max(sum(letter <= at for letter in letters) - 1, 0)
-            step = share * (len(letters) - 1 - behind if run.leftwards else behind)
+            # A mark stands where its letter ends, in the order in which they are written.
+            behind = sum(letter < at for letter in letters)
+            if run.leftwards:
+                behind = max(len(letters) - behind - (at in letters), 0)
+            step = share * behind
             place = x + step * math.cos(angle), y + step * math.sin(angle), angle
             found[at] = place, share if at in letters else 0.0
     return found

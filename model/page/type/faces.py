@@ -32,7 +32,7 @@ _ANY_SCRIPT = ("Common", "Inherited")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of text in one face and direction; `width` and the glyphs' places (x, y, downwards) are in ems.
+    """A stretch of text in one face and direction; `width` and glyphs' places (x, y, downwards) are in ems.
 
     `text`, which begins at `start` in its line, stands in the order in which it is read. Each glyph has in
     `sources` the index in `text` of the first character that it draws.

@@ -33,8 +33,13 @@ def leftwards(language: str) -> bool:
     return bool(code and icu.Script(icu.Script.getCode(code)[0]).isRightToLeft())
 
 
+def text_direction(language: str) -> str:
+    """`rtl` or `ltr`, as HTML and its kin say it."""
+    return "rtl" if leftwards(language) else "ltr"
+
+
 def leans(language: str) -> bool:
-    """Whether the script that a language is mostly written in has italics; an unknown one is taken for Latin."""
+    """Whether the script that a language is mostly written in has italics, as an unknown one is taken to."""
     return _script_code(language) in _LEANING
 
 
