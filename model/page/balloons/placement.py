@@ -74,10 +74,10 @@ class _State:
     covered: float = 0.0
 
 
-def arrange(
+def arrangements(
     wanted: tuple[Wanted, ...], panel: Rect, spared: Spared, bodies: tuple[Rect, ...], direction: str
-) -> Placement | None:
-    """Place every balloon inside `panel`; None when one of them is larger than it. Deterministic.
+) -> tuple[Placement, ...]:
+    """Ways to place every balloon inside `panel`, cheapest first; none when one is larger. Deterministic.
 
     Args:
         wanted: in reading order.
@@ -92,7 +92,7 @@ def arrange(
         for index, one in enumerate(wanted)
     ]
     if any(len(one.places) == 0 for one in choices):
-        return None
+        return ()
     states = [_State()]
     for index, one in enumerate(choices):
         grown: list[_State] = []
@@ -115,18 +115,21 @@ def arrange(
                 )
         grown.sort(key=lambda state: state.cost)
         states = grown[:_BEAM]
-    best = states[0]
+    return tuple(_placement(state, choices, mirrored) for state in states)
+
+
+def _placement(state: _State, choices: list[_Choices], mirrored: bool) -> Placement:
     places = tuple(
         Placed(int(one.bodies[chosen]), _rect(one.places[chosen]))
-        for one, chosen in zip(choices, best.chosen, strict=True)
+        for one, chosen in zip(choices, state.chosen, strict=True)
     )
     ordered = all(
-        out_of_order(places[one].rect, choices[other].places[[best.chosen[other]]], mirrored)[0] == 0.0
-        for other in range(len(wanted))
+        out_of_order(places[one].rect, choices[other].places[[state.chosen[other]]], mirrored)[0] == 0.0
+        for other in range(len(choices))
         for one in range(other)
-        if not (wanted[one].free or wanted[other].free)
+        if not (choices[one].wanted.free or choices[other].wanted.free)
     )
-    return Placement(places, best.cost, not best.touching, ordered, best.covered)
+    return Placement(places, state.cost, not state.touching, ordered, state.covered)
 
 
 def _choices(
