@@ -6,6 +6,7 @@ reads in order and every tail finds its way; else in rows, which always read in 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from model.page.anatomy import face_of
@@ -25,7 +26,8 @@ _FULL = 0.8  # of a panel's area: what balloons may take before they are set in 
 _COVERED = 0.06  # of a head or face: when more than this is covered, smaller letters are tried
 _PATIENCE = 2  # smaller sizes in a row that may be worse before no more are tried
 _SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
-_WAYS = 12  # arrangements of one size whose tails are looked for
+_WAYS = 8  # arrangements of one size whose tails are looked for
+_CROWD = 8  # lines: more of them leave little to choose from, and every choice takes long
 
 Heads = tuple[Rect | None, ...]
 
@@ -89,13 +91,14 @@ def _around_people(
     figures = tuple(one.figure for one in people)
     best: _Found | None = None
     in_vain = 0
-    for size in _sizes():
-        settings = tuple(bodies_for(part.line, size, (room.width, room.height), hand) for part in parts)
-        if not all(settings):
-            continue
-        # So full a panel has no free choice of places, and searching for them takes long.
-        least = sum(min(setting.width * setting.height for setting in bodies) for bodies in settings)
-        if least > _FULL * room.width * room.height:
+    crowded = len(parts) > _CROWD
+    sizes = _sizes()[:: 2 if crowded else 1]
+    for size in sizes:
+        settings = _loose(parts, size, room, hand)
+        if settings is None:
+            # What is too full in the smallest letters is so in all.
+            if size == sizes[0] and _loose(parts, SMALLEST, room, hand) is None:
+                return None
             continue
         wanted = tuple(
             _wanted(part.line, bodies, head)
@@ -104,15 +107,31 @@ def _around_people(
         placements = [one for one in arrangements(wanted, room, spared, figures, direction) if one.clear]
         if not placements:
             continue
-        found = _best_of(placements[:_WAYS], parts, heads, settings, people)
+        found = _best_of(placements[: 2 if crowded else _WAYS], parts, heads, settings, people)
         # Smaller letters must earn their keep, by faces that show.
         found = replace(found, cost=found.cost + _SHRINKING * (1.0 - size / SIZE))
         in_vain += 1
         if best is None or (found.wrong, found.cost) < (best.wrong, best.cost):
             best, in_vain = found, 0
-        if (not found.wrong and found.covered <= _COVERED) or in_vain == _PATIENCE:
+        if (not found.wrong and found.covered <= _COVERED) or in_vain == (1 if crowded else _PATIENCE):
             break
     return best
+
+
+def _loose(
+    parts: tuple[Part, ...], size: float, room: Rect, hand: Hand
+) -> tuple[tuple[Setting, ...], ...] | None:
+    """The settings of all parts; None when they would fill the panel."""
+    settings: list[tuple[Setting, ...]] = []
+    # So full a panel has no free choice of places, and searching for them takes long.
+    left = _FULL * room.width * room.height
+    for part in parts:
+        found = bodies_for(part.line, size, (room.width, room.height), hand)
+        left -= min((setting.width * setting.height for setting in found), default=math.inf)
+        if left < 0:
+            return None
+        settings.append(found)
+    return tuple(settings)
 
 
 def _best_of(

@@ -25,6 +25,7 @@ from model.page.balloons.costs import (
 from model.page.plane import Rect
 
 _STEPS = 11  # places tried along each side of a panel
+_CROWD, _FEWER = 8, 7  # for more balloons than that, so many places are tried
 _BEAM = 20  # arrangements kept while balloons are added
 _KINDS_OF_PLACE = 5  # coarse rows and columns; of each cell an arrangement is continued with the best place
 
@@ -87,8 +88,9 @@ def arrangements(
         direction: "ltr" or "rtl".
     """
     mirrored = direction == "rtl"
+    steps = _STEPS if len(wanted) <= _CROWD else _FEWER
     choices = [
-        _choices(one, panel, spared, bodies, mirrored, len(wanted) - 1 - index)
+        _choices(one, panel, spared, bodies, mirrored, len(wanted) - 1 - index, steps)
         for index, one in enumerate(wanted)
     ]
     if any(len(one.places) == 0 for one in choices):
@@ -96,12 +98,18 @@ def arrangements(
     states = [_State()]
     for index, one in enumerate(choices):
         grown: list[_State] = []
+        # Arrangements of one beam share most of their earlier places.
+        beside: dict[tuple[int, int], tuple[Numbers, NDArray[np.bool_]]] = {}
         for state in states:
             cost = one.cost + state.cost
             touching = np.zeros(len(cost), dtype=bool)
-            for before, chosen in zip(choices[:index], state.chosen, strict=True):
-                earlier = _rect(before.places[chosen])
-                extra, touches = together(before.wanted, earlier, one.wanted, one.places, panel, mirrored)
+            for earlier, (before, chosen) in enumerate(zip(choices[:index], state.chosen, strict=True)):
+                if (earlier, chosen) not in beside:
+                    rect = _rect(before.places[chosen])
+                    beside[earlier, chosen] = together(
+                        before.wanted, rect, one.wanted, one.places, panel, mirrored
+                    )
+                extra, touches = beside[earlier, chosen]
                 cost = cost + extra
                 touching |= touches
             for best in _unlike(cost, one.cells):
@@ -133,7 +141,13 @@ def _placement(state: _State, choices: list[_Choices], mirrored: bool) -> Placem
 
 
 def _choices(
-    wanted: Wanted, panel: Rect, spared: Spared, bodies: tuple[Rect, ...], mirrored: bool, later: int
+    wanted: Wanted,
+    panel: Rect,
+    spared: Spared,
+    bodies: tuple[Rect, ...],
+    mirrored: bool,
+    later: int,
+    steps: int,
 ) -> _Choices:
     """A grid of places for every body that fits the panel, costed."""
     places: list[Places] = []
@@ -143,8 +157,8 @@ def _choices(
         if width > panel.width or height > panel.height:
             continue
         # A caption stands flush with a side, a balloon where it likes.
-        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else _STEPS)
-        tops = np.linspace(panel.y, panel.bottom - height, _STEPS)
+        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else steps)
+        tops = np.linspace(panel.y, panel.bottom - height, steps)
         x, y = np.meshgrid(lefts, tops)
         grid = np.stack([x, y, x + width, y + height], axis=-1).reshape(-1, 4)
         places.append(grid)

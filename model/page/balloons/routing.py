@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +24,13 @@ from model.page.type.typesetting import FULLNESS
 Numbers = NDArray[np.float64]
 
 _AIR = 1.2  # points between a tail's middle and what it must not touch
-_EDGES = 36  # places around a balloon where its tail may begin
-_RIM = 12  # places around a head where it may end
-_LENGTHS = (1.0, 0.75, 0.5, 0.3)  # of the whole way
+_EDGES = 24  # places around a balloon where its tail may begin
+_RIM = 8  # places around a head where it may end
+_LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
 _KEPT = 16  # of the tails that touch nothing, how many are tried with those of other balloons
 _ALONG = np.linspace(0.08, 1.0, 12)  # where a tail is tested
+_LOOKED_AT = 160  # of a balloon's ways at once, best first
+_TRIES = 1500  # steps in looking for ways that do not cross
 _STEEP = 0.3  # the cosine of the flattest angle at which a tail leaves its balloon
 
 
@@ -48,40 +49,50 @@ class Routed:
 
 def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     """Find the tails of a panel. Deterministic."""
-    straight = {
-        index: tail
-        for index, one in enumerate(balloons)
-        if one.head is not None and (tail := straight_tail(one)) is not None
-    }
     speaking = [index for index, one in enumerate(balloons) if one.head is not None]
-    ways = {
-        index: [tail] if tail is not None and not _touches(index, _stack([tail]), balloons, people)[0] else []
-        for index in speaking
-        for tail in (straight.get(index),)
-    }
-    if not all(ways.values()) or _crossings({index: way[0] for index, way in ways.items()}):
-        for index in speaking:
-            ways[index] += _clear_ways(index, balloons, people)
-    chosen = _together(ways)
-    tailless = crossing = 0
+    straight = {index: straight_tail(balloons[index]) for index in speaking}
+    ways: dict[int, Numbers] = {}
+    for index, tail in straight.items():
+        way = _stack(tail)
+        ways[index] = way[~_touches(index, way, balloons, people)]
+    chosen, crossing = _together(ways)
+    # Only those in trouble look for other ways, and all of them when that is not enough.
+    for wanting in (_in_trouble(ways, chosen), speaking):
+        if len(chosen) == len(speaking) and not crossing:
+            break
+        for index in wanting:
+            if len(ways[index]) < 2:
+                ways[index] = np.concatenate([ways[index], _clear_ways(index, balloons, people)])
+        chosen, crossing = _together(ways)
     found = list(balloons)
+    tailless = 0
     for index in speaking:
-        tail = chosen.get(index)
-        if tail is None:
-            tail = straight.get(index)
-            crossing += tail is not None
-            tailless += tail is None
+        way, tail = chosen.get(index), straight[index]
+        if way is not None and (tail is None or not np.array_equal(way, _stack(tail)[0])):
+            tail = _tail(balloons[index], way)
+        crossing += way is None and tail is not None
+        tailless += tail is None
         found[index] = replace(balloons[index], tail=tail)
-    return Routed(tuple(found), tailless, crossing + _crossings(chosen))
+    return Routed(tuple(found), tailless, crossing)
 
 
-def _together(ways: dict[int, list[Tail]]) -> dict[int, Tail]:
-    """One way for each balloon that has any, so that as few as can be cross; the first ways are the best."""
-    order = sorted((index for index in ways if ways[index]), key=lambda index: len(ways[index]))
-    best: tuple[int, dict[int, Tail]] | None = None
-    tries = 4000
+def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers]) -> list[int]:
+    """The balloons that have no way, or whose way crosses another's."""
+    return [
+        index
+        for index in ways
+        if index not in chosen
+        or any(_cross(chosen[index], way) for other, way in chosen.items() if other != index)
+    ]
 
-    def search(at: int, chosen: dict[int, Tail], crossed: int) -> None:
+
+def _together(ways: dict[int, Numbers]) -> tuple[dict[int, Numbers], int]:
+    """One way for each balloon that has any, so that few cross, and how many do; first ways are the best."""
+    order = sorted((index for index in ways if len(ways[index])), key=lambda index: len(ways[index]))
+    best: tuple[int, dict[int, Numbers]] | None = None
+    tries = _TRIES
+
+    def search(at: int, chosen: dict[int, Numbers], crossed: int) -> None:
         nonlocal best, tries
         tries -= 1
         if best is not None and (crossed >= best[0] or tries < 0):
@@ -90,33 +101,35 @@ def _together(ways: dict[int, list[Tail]]) -> dict[int, Tail]:
             best = crossed, dict(chosen)
             return
         index = order[at]
-        for tail in ways[index]:
-            more = sum(_cross(tail, other) for other in chosen.values())
-            search(at + 1, {**chosen, index: tail}, crossed + more)
+        crossings = np.zeros(len(ways[index]), dtype=np.int64)
+        for other in chosen.values():
+            crossings += _cross(ways[index], other)
+        for way in np.argsort(crossings, kind="stable"):
+            search(at + 1, {**chosen, index: ways[index][way]}, crossed + int(crossings[way]))
             if best is not None and best[0] == 0:
                 return
 
     search(0, {}, 0)
-    return best[1] if best is not None else {}
+    return (best[1], best[0]) if best is not None else ({}, 0)
 
 
-def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person]) -> list[Tail]:
-    """The best tails of a balloon that touch nothing, best first."""
+def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person]) -> Numbers:
+    """The best ways of a balloon that touch nothing, best first: (n, 2, 2)."""
     balloon = balloons[index]
     ways, costs = _ways(balloon, people)
-    if not len(ways):
-        return []
-    clear = ~_touches(index, ways, balloons, people)
-    order = np.argsort(np.where(clear, costs, np.inf), kind="stable")[: min(int(clear.sum()), 400)]
-    found: list[Tail] = []
-    for way in order:
-        tail = _tail(balloon, ways[way])
-        # Ways that are nearly alike are crossed by the same others.
-        if all(tail.tip.distance(one.tip) + tail.edge.distance(one.edge) > balloon.size for one in found):
-            found.append(tail)
-            if len(found) == _KEPT:
-                break
-    return found
+    ways = ways[np.argsort(costs, kind="stable")]
+    found: list[Numbers] = []
+    for start in range(0, len(ways), _LOOKED_AT):
+        some = ways[start : start + _LOOKED_AT]
+        some = some[~_touches(index, some, balloons, people)]
+        while len(some) and len(found) < _KEPT:
+            # Ways that are nearly alike are crossed by the same others.
+            if all(np.linalg.norm(some[0] - one, axis=-1).sum() > balloon.size for one in found):
+                found.append(some[0])
+            some = some[np.linalg.norm(some - some[0], axis=-1).sum(axis=-1) > balloon.size]
+        if len(found) >= _KEPT // 2:
+            break
+    return np.array(found).reshape(-1, 2, 2)
 
 
 def _ways(balloon: Balloon, people: Sequence[Person]) -> tuple[Numbers, Numbers]:
@@ -237,19 +250,21 @@ def _tail(balloon: Balloon, way: Numbers) -> Tail:
     return Tail(edge.towards(tip, -depth / length), edge, tip)
 
 
-def _stack(tails: Sequence[Tail]) -> Numbers:
-    return np.array([[[tail.edge.x, tail.edge.y], [tail.tip.x, tail.tip.y]] for tail in tails])
+def _stack(tail: Tail | None) -> Numbers:
+    """A tail as a way: (1, 2, 2); none as no way."""
+    if tail is None:
+        return np.zeros((0, 2, 2))
+    return np.array([[[tail.edge.x, tail.edge.y], [tail.tip.x, tail.tip.y]]])
 
 
-def _crossings(chosen: dict[int, Tail]) -> int:
-    return sum(_cross(one, other) for one, other in combinations(chosen.values(), 2))
+def _cross(ways: Numbers, other: Numbers) -> NDArray[np.bool_]:
+    """Which ways meet another one."""
+    start, end = ways[..., 0, :], ways[..., 1, :]
+    first, last = other[0], other[1]
+    apart = _side(start, end, first) != _side(start, end, last)
+    return apart & (_side(first, last, start) != _side(first, last, end))
 
 
-def _cross(one: Tail, other: Tail) -> bool:
-    """Whether two tails meet."""
-    a, b, c, d = one.edge, one.tip, other.edge, other.tip
-    return _side(a, b, c) != _side(a, b, d) and _side(c, d, a) != _side(c, d, b)
-
-
-def _side(start: Point, end: Point, point: Point) -> bool:
-    return (end.x - start.x) * (point.y - start.y) > (end.y - start.y) * (point.x - start.x)
+def _side(start: Numbers, end: Numbers, point: Numbers) -> NDArray[np.bool_]:
+    across, down = end[..., 0] - start[..., 0], end[..., 1] - start[..., 1]
+    return across * (point[..., 1] - start[..., 1]) > down * (point[..., 0] - start[..., 0])
