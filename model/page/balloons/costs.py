@@ -137,9 +137,9 @@ def out_of_order(earlier: Rect, places: Places, mirrored: bool) -> Numbers:
     beyond = near <= far + GAP if mirrored else near >= far - GAP
     beside = beyond & (places[:, 1] >= earlier.y - 0.2 * np.minimum(height, earlier.height))
     behind = places[:, 0] >= earlier.right - GAP if mirrored else places[:, 2] <= earlier.x + GAP
-    under = np.where(
-        behind, places[:, 1] >= earlier.bottom - 0.35 * earlier.height, places[:, 1] >= earlier.centre.y
-    )
+    # Two that share more than a little of a row are read along it.
+    row = 0.35 * np.minimum(height, earlier.height)
+    under = np.where(behind, places[:, 1] >= earlier.bottom - row, places[:, 1] >= earlier.centre.y)
     return np.where(beside | under, 0.0, 1.0)
 
 

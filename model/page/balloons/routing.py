@@ -23,7 +23,8 @@ from model.page.type.typesetting import FULLNESS
 
 Numbers = NDArray[np.float64]
 
-_AIR = 1.2  # points between a tail's middle and what it must not touch
+_AIR = 1.2  # points between a tail and what it must not touch
+_HALF = 0.5  # ems: half of a tail's width where it leaves its balloon; it ends in a point
 _EDGES = 24  # places around a balloon where its tail may begin
 _RIM = 8  # places around a head where it may end
 _LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
@@ -50,20 +51,21 @@ class Routed:
 def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     """Find the tails of a panel. Deterministic."""
     speaking = [index for index, one in enumerate(balloons) if one.head is not None]
+    size = max((one.size for one in balloons), default=0.0)
     straight = {index: straight_tail(balloons[index]) for index in speaking}
     ways: dict[int, Numbers] = {}
     for index, tail in straight.items():
         way = _stack(tail)
         ways[index] = way[~_touches(index, way, balloons, people)]
-    chosen, crossing = _together(ways)
+    chosen, crossing = _together(ways, size)
     # Only those in trouble look for other ways, and all of them when that is not enough.
-    for wanting in (_in_trouble(ways, chosen), speaking):
+    for wanting in (_in_trouble(ways, chosen, size), speaking):
         if len(chosen) == len(speaking) and not crossing:
             break
         for index in wanting:
             if len(ways[index]) < 2:
                 ways[index] = np.concatenate([ways[index], _clear_ways(index, balloons, people)])
-        chosen, crossing = _together(ways)
+        chosen, crossing = _together(ways, size)
     found = list(balloons)
     tailless = 0
     for index in speaking:
@@ -76,17 +78,17 @@ def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     return Routed(tuple(found), tailless, crossing)
 
 
-def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers]) -> list[int]:
+def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers], size: float) -> list[int]:
     """The balloons that have no way, or whose way crosses another's."""
     return [
         index
         for index in ways
         if index not in chosen
-        or any(_cross(chosen[index], way) for other, way in chosen.items() if other != index)
+        or any(_cross(chosen[index][None], way, size)[0] for other, way in chosen.items() if other != index)
     ]
 
 
-def _together(ways: dict[int, Numbers]) -> tuple[dict[int, Numbers], int]:
+def _together(ways: dict[int, Numbers], size: float) -> tuple[dict[int, Numbers], int]:
     """One way for each balloon that has any, so that few cross, and how many do; first ways are the best."""
     order = sorted((index for index in ways if len(ways[index])), key=lambda index: len(ways[index]))
     best: tuple[int, dict[int, Numbers]] | None = None
@@ -103,7 +105,7 @@ def _together(ways: dict[int, Numbers]) -> tuple[dict[int, Numbers], int]:
         index = order[at]
         crossings = np.zeros(len(ways[index]), dtype=np.int64)
         for other in chosen.values():
-            crossings += _cross(ways[index], other)
+            crossings += _cross(ways[index], other, size)
         for way in np.argsort(crossings, kind="stable"):
             search(at + 1, {**chosen, index: ways[index][way]}, crossed + int(crossings[way]))
             if best is not None and best[0] == 0:
@@ -208,12 +210,13 @@ def _touches(
     index: int, ways: Numbers, balloons: Sequence[Balloon], people: Sequence[Person]
 ) -> NDArray[np.bool_]:
     """Which ways run into another balloon, or into a face that the balloon itself does not cover."""
+    own = balloons[index]
     along = _points(ways)
+    wide = _AIR + _HALF * own.size * (1.0 - np.concatenate([_ALONG, _ALONG]))
     touching = np.zeros(len(ways), dtype=bool)
     for other, balloon in enumerate(balloons):
         if other != index:
-            touching |= _inside(along, balloon.rect.inset(-_AIR))
-    own = balloons[index]
+            touching |= _inside(along, balloon.rect, wide)
     for one in people:
         face = face_of(one.head)
         if not own.rect.overlap(face):
@@ -231,9 +234,11 @@ def _points(ways: Numbers) -> Numbers:
     return np.concatenate([straight, bent], axis=1)
 
 
-def _inside(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
-    x, y = along[..., 0], along[..., 1]
-    return ((x > rect.x) & (x < rect.right) & (y > rect.y) & (y < rect.bottom)).any(axis=1)
+def _inside(along: Numbers, rect: Rect, wide: Numbers | float = 0.0) -> NDArray[np.bool_]:
+    """Whether a place of a way, or what lies so near to it, is in a rectangle."""
+    across = np.abs(along[..., 0] - rect.centre.x) < rect.width / 2 + wide
+    down = np.abs(along[..., 1] - rect.centre.y) < rect.height / 2 + wide
+    return (across & down).any(axis=1)
 
 
 def _in_oval(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
@@ -257,12 +262,17 @@ def _stack(tail: Tail | None) -> Numbers:
     return np.array([[[tail.edge.x, tail.edge.y], [tail.tip.x, tail.tip.y]]])
 
 
-def _cross(ways: Numbers, other: Numbers) -> NDArray[np.bool_]:
-    """Which ways meet another one."""
+def _cross(ways: Numbers, other: Numbers, size: float) -> NDArray[np.bool_]:
+    """Which ways (n, 2, 2) meet another one (2, 2), in balloons with letters of this size."""
+    places = ways[:, :1] + _ALONG[None, :, None] * (ways[:, 1:] - ways[:, :1])
+    others = other[0] + _ALONG[:, None] * (other[1] - other[0])
+    wide = _HALF * size * (1.0 - _ALONG)
+    between = np.linalg.norm(places[:, :, None] - others, axis=-1)
+    near = (between < 0.5 + wide[:, None] + wide).any(axis=(1, 2))
     start, end = ways[..., 0, :], ways[..., 1, :]
     first, last = other[0], other[1]
     apart = _side(start, end, first) != _side(start, end, last)
-    return apart & (_side(first, last, start) != _side(first, last, end))
+    return near | (apart & (_side(first, last, start) != _side(first, last, end)))
 
 
 def _side(start: Numbers, end: Numbers, point: Numbers) -> NDArray[np.bool_]:
