@@ -11,10 +11,11 @@ from pathlib import Path
 from model.files import BlobId, storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.store.library import Library
-from model.page.export.book import export_book
+from model.page.export.book import BOOK, export_book
 from model.page.values import Book as PageBook
 from model.page.values import Line, PageArt, PanelArt
 from model.run.accept import Outcome
+from model.run.forms import Forms, forms_after
 from model.story.plan import Panel, Plan
 
 
@@ -25,8 +26,8 @@ def bind(
     out: Path,
     library: Library,
     dpi: int,
-) -> tuple[str, ...]:
-    """Write panel pictures, pages and books into `out`; returns the letterer's notes.
+) -> tuple[tuple[str, ...], Forms]:
+    """Write panel pictures, pages and books into `out`; returns the letterer's notes, and the book's forms.
 
     Args:
         panels: panel id → what was drawn.
@@ -40,7 +41,9 @@ def bind(
             write_bytes(pictures[panel.id], library.load(large.get(blob, blob)), keep_same=True)
     _remove_others(out / "panels", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _places(plan, panels))
-    return export_book(book, out, dpi).notes
+    done = export_book(book, out, dpi)
+    forms = forms_after(out / "run.json", out, BOOK, done.stamp)
+    return (*done.notes, *forms.notes(out)), forms
 
 
 def _places(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:

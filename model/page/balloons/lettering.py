@@ -129,6 +129,4 @@ def _hopeless(lines: tuple[Line, ...], room: Rect) -> bool:
 
 def _notes(art: PanelArt, lines: tuple[Line, ...], hand: Hand) -> tuple[str, ...]:
     missing = hand.faces.missing("".join(line.text for line in lines))
-    if not missing:
-        return ()
-    return (f"panel {art.id}: {missing_note(missing)}",)
+    return (f"panel {art.id}: {missing_note(missing)}",) if missing else ()
