@@ -42,7 +42,7 @@ def bind(
     _remove_others(out / "panels", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _places(plan, panels))
     done = export_book(book, out, dpi)
-    forms = forms_after(out / "run.json", out, BOOK, done.stamp)
+    forms = forms_after(out / "run.json", BOOK, done.stamp)
     return (*done.notes, *forms.notes(out)), forms
 
 

@@ -1,7 +1,7 @@
 """Forms: which forms of a book are of an earlier version of it, told in `run.json` and to the reader.
 
-In: the run's record, the folder that was written to, what was written. Out: the stamps of its forms, the
-names of those that are stale. A form that nobody recorded, as in 0.1, counts as stale: nobody can tell.
+In: the run's record, what was written beside it. Out: the stamps of the folder's forms, the names of those
+that are stale. A form that nobody recorded, as in 0.1, counts as stale: nobody can tell.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from model.files import write_bytes
+from model.files import storage_errors, write_bytes
 from model.page.export.book import forms_in
 
 _FORMS, _STALE = "forms", "stale"
@@ -21,11 +21,10 @@ _FORMS, _STALE = "forms", "stale"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forms:
-    """The forms in one folder: the stamp of what each was made of, and which are not of the newest."""
+    """The forms in a run's folder: the stamp of what each was made of, and which are not of the newest."""
 
-    folder: str
-    stamps: dict[str, str]
-    stale: tuple[str, ...]
+    stamps: dict[str, str] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
 
     def notes(self, out: Path) -> tuple[str, ...]:
         """What to tell of stale forms."""
@@ -39,21 +38,20 @@ class Forms:
         )
 
 
-def forms_after(record: Path, out: Path, formats: Sequence[str], stamp: str) -> Forms:
-    """How the forms in `out` stand after some were written there.
+def forms_after(record: Path, formats: Sequence[str], stamp: str) -> Forms:
+    """How the forms of a run stand after some were written.
 
     Args:
-        record: the run's run.json; it need not be there yet.
+        record: its run.json, beside them; it need not be there yet.
         formats: what was written.
         stamp: of what it was written from.
     """
-    folder = os.path.relpath(out.resolve(), record.parent.resolve()).replace(os.sep, "/")
-    before = _stamps(_read(record), folder)
+    before = _stamps(_read(record))
     # A reader shows the pages beside it, so that these are written with it.
     written = {*formats, "png"} if "html" in formats else set(formats)
-    stamps = {name: stamp if name in written else before.get(name, "") for name in forms_in(out)}
+    stamps = {name: stamp if name in written else before.get(name, "") for name in forms_in(record.parent)}
     stale = tuple(name for name, its in stamps.items() if its != stamp)
-    return Forms(folder=folder, stamps=stamps, stale=stale)
+    return Forms(stamps=stamps, stale=stale)
 
 
 def keep_forms(record: Path, forms: Forms) -> None:
@@ -65,18 +63,14 @@ def keep_forms(record: Path, forms: Forms) -> None:
     facts = _read(record)
     if facts is None:
         return
-    told = facts.get(_FORMS)
-    known: dict[str, Any] = dict(cast("dict[str, Any]", told)) if isinstance(told, dict) else {}
-    known[forms.folder] = {"stamps": forms.stamps, _STALE: list(forms.stale)}
-    if known != told:
-        facts[_FORMS] = known
+    told = {"stamps": forms.stamps, _STALE: list(forms.stale)}
+    if facts.get(_FORMS) != told:
+        facts[_FORMS] = told
+        written = record.stat()
         write_bytes(record, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def told_forms(record: Path) -> dict[str, Any]:
-    """What run.json tells of forms, to be carried over into a new one."""
-    facts = _read(record)
-    return {_FORMS: facts[_FORMS]} if facts is not None and isinstance(facts.get(_FORMS), dict) else {}
+        # It is as old as what it says of the pictures: an EPUB gives this as its date.
+        with storage_errors(record):
+            os.utime(record, ns=(written.st_atime_ns, written.st_mtime_ns))
 
 
 def _read(record: Path) -> dict[str, Any] | None:
@@ -87,8 +81,7 @@ def _read(record: Path) -> dict[str, Any] | None:
     return cast("dict[str, Any]", facts) if isinstance(facts, dict) else None
 
 
-def _stamps(facts: dict[str, Any] | None, folder: str) -> dict[str, str]:
+def _stamps(facts: dict[str, Any] | None) -> dict[str, str]:
     told: Any = (facts or {}).get(_FORMS)
-    for key in (folder, "stamps"):
-        told = told.get(key) if isinstance(told, dict) else None
-    return {str(name): str(stamp) for name, stamp in told.items()} if isinstance(told, dict) else {}
+    stamps: Any = told.get("stamps") if isinstance(told, dict) else None
+    return {str(name): str(stamp) for name, stamp in stamps.items()} if isinstance(stamps, dict) else {}

@@ -102,6 +102,13 @@ class RunPlanned(_Part):
     seed: int
 
 
+class RunForms(_Part):
+    """The forms of the book beside the record: see `Forms` of `forms.py`."""
+
+    stamps: dict[str, str] = Field(default_factory=dict[str, str])
+    stale: tuple[str, ...] = ()
+
+
 class RunRecord(_Part):
     """A whole `run.json`.
 
@@ -128,6 +135,7 @@ class RunRecord(_Part):
     injections: tuple[dict[str, Any], ...] = ()
     diversity: dict[str, Any] = Field(default_factory=dict[str, Any])
     memory: dict[str, Any] = Field(default_factory=dict[str, Any])
+    forms: RunForms = RunForms()
 
     def panel(self, panel_id: str) -> RunPanel | None:
         """The panel of this id, if the run drew it."""

@@ -16,7 +16,7 @@ from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
 from model.page.export.book import BOOK, export_book
 from model.run.bind import lettered
-from model.run.forms import forms_after, keep_forms
+from model.run.forms import Forms, forms_after, keep_forms
 from model.run.plan import read_plan
 from model.run.record import RunRecord, found_boxes, read_record, story_of
 from model.story.plan import Plan
@@ -33,7 +33,7 @@ class Reprint:
         set_anew: numbers of the pages whose picture was set; the others were there as they have to be.
         notes: of the letterer, and on panels that the story now describes otherwise.
         stale: panels whose picture is not what the story asks for now, or that have none.
-        stale_forms: forms in `out` that are of an earlier version of the book.
+        stale_forms: forms in the run's own folder that are of an earlier version of the book.
     """
 
     title: str
@@ -94,8 +94,10 @@ def reprint(
         empty_balloons=empty_balloons,
         modified=datetime.fromtimestamp(int(changed), UTC),
     )
-    forms = forms_after(run / "run.json", where, formats, done.stamp)
-    keep_forms(run / "run.json", forms)
+    forms = Forms()
+    if where.resolve() == run.resolve():
+        forms = forms_after(run / "run.json", formats, done.stamp)
+        keep_forms(run / "run.json", forms)
     stale = _complaints(record.differences(plan), pictures, path)
     return Reprint(
         title=plan.title,

@@ -43,10 +43,7 @@ from model.page.type.faces import house_faces
 from model.page.values import Book, Line, PageArt, PanelArt
 from model.story.layout import place_figures
 
-WORDS = (
-    "the sun is not up yet and we have been waiting here since last night for a boat that never comes "
-    "because somebody told Mika it would so wait with me a little longer under the old lighthouse"
-).split()
+WORDS = ["the", "sun", "is", "not", "up", "yet", "and", "we", "have", "been", "waiting", "here", "since", "last", "night", "for", "a", "boat", "that", "never", "comes", "because", "somebody", "told", "Mika", "it", "would", "so", "wait", "with", "me", "a", "little", "longer", "under", "the", "old", "lighthouse"]
 KINDS = ("speech", "speech", "speech", "thought", "shout", "whisper")
 STRIP = "strip"
 _SEEN = 0.6  # points: an overlap that is smaller in one direction is a line's width

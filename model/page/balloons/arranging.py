@@ -27,6 +27,7 @@ _COVERED = 0.06  # of a head or face: when more than this is covered, smaller le
 _PATIENCE = 2  # smaller sizes in a row that may be worse before no more are tried
 _SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
 _WAYS = 8  # arrangements of one size whose tails are looked for
+_MISLEADING = 100  # how much worse a wrong order is than a wrong tail
 _CROWD = 8  # lines: more of them leave little to choose from, and every choice takes long
 
 Heads = tuple[Rect | None, ...]
@@ -68,13 +69,40 @@ def arrange(
         direction: "ltr" or "rtl".
     """
     found = _around_people(parts, heads, people, room, direction, hand)
-    if found is None or found.wrong:
-        lines = tuple(part.line for part in parts)
-        rows = in_rows(lines, _sizes(), room, direction, hand)
-        if rows is not None:
-            ways = _routed(parts, heads, rows, people)
-            if found is None or ways.faults < found.wrong:
-                return ways.balloons
+    if found is not None and found.wrong and len(parts) <= _CROWD:
+        strict = _around_people(parts, heads, people, room, direction, hand, strict=True)
+        found = strict if strict is not None and strict.wrong < found.wrong else found
+    if found is not None and not found.wrong:
+        return found.balloons
+    return _in_rows(parts, heads, people, room, direction, hand, found)
+
+
+def _in_rows(
+    parts: tuple[Part, ...],
+    heads: Heads,
+    people: tuple[Person, ...],
+    room: Rect,
+    direction: str,
+    hand: Hand,
+    found: _Found | None,
+) -> tuple[Balloon, ...] | None:
+    """Rows that are better than what was found; that if there are none."""
+    lines = tuple(part.line for part in parts)
+    above = tuple(head.centre.x if head else None for head in heads)
+    sizes = _sizes()
+    # The first rows are the fullest. Fewer balloons in each, near their heads, leave tails more room.
+    kinds = [(4, sizes, ()), (4, sizes, above)]
+    if len(parts) <= _CROWD:
+        kinds += [(most, some, above) for most in (3, 2, 1) for some in (sizes, sizes[-1:])]
+    for most, some, near in kinds:
+        rows = in_rows(lines, some, room, direction, hand, most=most, above=near)
+        if rows is None:
+            continue
+        ways = _routed(parts, heads, rows, people)
+        if found is None or ways.faults < found.wrong:
+            found = _Found(ways.balloons, ways.faults, 0.0)
+        if not found.wrong:
+            break
     return found.balloons if found is not None else None
 
 
@@ -85,14 +113,16 @@ def _around_people(
     room: Rect,
     direction: str,
     hand: Hand,
+    *,
+    strict: bool = False,
 ) -> _Found | None:
-    """Letter a panel as its picture asks for; None when it is too full."""
+    """Letter a panel as its picture asks for; None when it is too full. `strict`: in smaller letters."""
     spared = tuple((one.head, 5.0) for one in people) + tuple((face_of(one.head), 16.0) for one in people)
     figures = tuple(one.figure for one in people)
     best: _Found | None = None
     in_vain = 0
     crowded = len(parts) > _CROWD
-    sizes = _sizes()[:: 2 if crowded else 1]
+    sizes = _sizes()[-3:] if strict else _sizes()[:: 2 if crowded else 1]
     for size in sizes:
         settings = _loose(parts, size, room, hand)
         if settings is None:
@@ -104,7 +134,8 @@ def _around_people(
             _wanted(part.line, bodies, head)
             for part, bodies, head in zip(parts, settings, heads, strict=True)
         )
-        placements = [one for one in arrangements(wanted, room, spared, figures, direction) if one.clear]
+        ways = arrangements(wanted, room, spared, figures, direction, strict=strict)
+        placements = [one for one in ways if one.clear]
         if not placements:
             continue
         found = _best_of(placements[: 2 if crowded else _WAYS], parts, heads, settings, people)
@@ -146,7 +177,7 @@ def _best_of(
     for placement in placements:
         places = zip(settings, placement.places, strict=True)
         ways = _routed(parts, heads, tuple((bodies[one.body], one.rect) for bodies, one in places), people)
-        wrong = ways.faults + (not placement.ordered)
+        wrong = ways.faults + _MISLEADING * (not placement.ordered)
         if best is None or wrong < best.wrong:
             best = _Found(ways.balloons, wrong, placement.cost, placement.covered)
         if not best.wrong:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.page.balloons.costs import (
+    ORDER,
     Numbers,
     Places,
     Spared,
@@ -27,6 +28,7 @@ from model.page.plane import Rect
 _STEPS = 11  # places tried along each side of a panel
 _CROWD, _FEWER = 8, 7  # for more balloons than that, so many places are tried
 _BEAM = 20  # arrangements kept while balloons are added
+_BEAM_STRICT, _ORDER_STRICT = 60, 90.0
 _KINDS_OF_PLACE = 5  # coarse rows and columns; of each cell an arrangement is continued with the best place
 
 
@@ -76,7 +78,13 @@ class _State:
 
 
 def arrangements(
-    wanted: tuple[Wanted, ...], panel: Rect, spared: Spared, bodies: tuple[Rect, ...], direction: str
+    wanted: tuple[Wanted, ...],
+    panel: Rect,
+    spared: Spared,
+    bodies: tuple[Rect, ...],
+    direction: str,
+    *,
+    strict: bool = False,
 ) -> tuple[Placement, ...]:
     """Ways to place every balloon inside `panel`, cheapest first; none when one is larger. Deterministic.
 
@@ -86,6 +94,7 @@ def arrangements(
         spared: rectangles best left free, in points, each with what covering all of it costs.
         bodies: whole figures, better left free.
         direction: "ltr" or "rtl".
+        strict: order counts before all else, and more arrangements are kept: for panels that fail otherwise.
     """
     mirrored = direction == "rtl"
     steps = _STEPS if len(wanted) <= _CROWD else _FEWER
@@ -95,6 +104,7 @@ def arrangements(
     ]
     if any(len(one.places) == 0 for one in choices):
         return ()
+    beam, order = (_BEAM_STRICT, _ORDER_STRICT) if strict else (_BEAM, ORDER)
     states = [_State()]
     for index, one in enumerate(choices):
         grown: list[_State] = []
@@ -107,7 +117,7 @@ def arrangements(
                 if (earlier, chosen) not in beside:
                     rect = _rect(before.places[chosen])
                     beside[earlier, chosen] = together(
-                        before.wanted, rect, one.wanted, one.places, panel, mirrored
+                        before.wanted, rect, one.wanted, one.places, panel, mirrored, order
                     )
                 extra, touches = beside[earlier, chosen]
                 cost = cost + extra
@@ -122,7 +132,7 @@ def arrangements(
                     )
                 )
         grown.sort(key=lambda state: state.cost)
-        states = grown[:_BEAM]
+        states = grown[:beam]
     return tuple(_placement(state, choices, mirrored) for state in states)
 
 
