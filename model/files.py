@@ -30,6 +30,17 @@ _REASONS = {
 }
 
 
+def cache_folder() -> Path:
+    """Where this user's cache is: $AUTOSTUDIO_CACHE, else `autostudio` in $XDG_CACHE_HOME or ~/.cache.
+
+    What is in it can be made again; a process that cannot write there goes without.
+    """
+    if said := os.environ.get("AUTOSTUDIO_CACHE", "").strip():
+        return Path(said).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(caches).expanduser() / "autostudio"
+
+
 @contextlib.contextmanager
 def storage_errors(where: Path | str) -> Iterator[None]:
     """Turn an OSError raised inside into a StorageError that names `where` and says what to do."""

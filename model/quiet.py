@@ -7,11 +7,14 @@ one of the list, so that a stale one shows. Knows no library; names are strings.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -66,3 +69,27 @@ def silence(one: Chatter) -> None:
     """Put one filter before all others."""
     module = re.escape(one.module) + r"\Z"
     warnings.filterwarnings("ignore", message=re.escape(one.begins), category=one.category, module=module)
+
+
+@contextlib.contextmanager
+def without_fontconfig() -> Iterator[None]:
+    """Keep what Fontconfig says of its configuration off stderr; the first look-up in a process reads it.
+
+    It is a C library that writes to the file descriptor. Whatever else is written meanwhile is passed on.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            said = stack.enter_context(tempfile.TemporaryFile())
+            os.dup2(said.fileno(), 2)
+        except OSError:  # no stderr, or no place for a file: nothing to keep quiet, or nowhere to do it
+            yield
+            return
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            said.seek(0)
+            with contextlib.suppress(OSError):
+                os.write(2, b"".join(line for line in said if not line.startswith(b"Fontconfig ")))

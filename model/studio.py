@@ -29,7 +29,9 @@ from model.memory.chronicle.chronicle import Chronicle
 from model.memory.chronicle.sentences import find_sentence_model
 from model.memory.panels.tries import Tries
 from model.memory.store.library import Library
+from model.page.export.book import emphasis_notes
 from model.page.export.compose import draw_layout
+from model.page.export.sheet import lay_out
 from model.render.png import encode
 from model.run.accept import Outcome, PanelJob, draw_accepted
 from model.run.bind import lettered
@@ -271,12 +273,17 @@ class Studio:
         reporter = Events(listener=events or self.events.listener)
         folder = self._open_out(plan, out)
         book = lettered(plan, {}, {})
+        notes = [*plan.notes, *emphasis_notes(book)]
         with reporter.counted("layout", len(book.pages)) as counter:
             for done, page in enumerate(book.pages, 1):
-                picture = encode(draw_layout(book, page, self.settings.dpi))
+                sheet = lay_out(book, page, pictures=False)
+                picture = encode(draw_layout(book, page, self.settings.dpi, sheet=sheet))
+                notes += sheet.notes
                 path = folder / "layout" / f"page_{page.number:03d}.png"
                 write_bytes(path, picture, keep_same=True)
                 counter.to(done)
+        for note in notes:
+            reporter.note(f"note: {note}")
         return report_of(plan, folder, {}, {}, time.perf_counter() - started)
 
     def export(self, book: Book | str | Path, *formats: str, **options: Any) -> Reprint:

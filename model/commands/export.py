@@ -29,9 +29,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--format",
         action="append",
-        choices=FORMATS,
+        choices=(*FORMATS, "all"),
         dest="formats",
-        help="may be given several times (default: png, pdf, cbz and html, as a run writes them)",
+        help="may be given several times; all: every form "
+        "(default: png, pdf, cbz and html, as a run writes them)",
     )
     top.add_argument(
         "--dpi", type=int, metavar="N", help="of page pictures, 18 to 900 (default: the run's, 150)"
@@ -52,10 +53,12 @@ def run(flags: argparse.Namespace) -> int:
     from model.page.export.book import BOOK
     from model.run.reprint import reprint
 
+    asked = flags.formats or BOOK
+    formats = FORMATS if "all" in asked else tuple(asked)
     done = reprint(
         flags.run,
         story=flags.story,
-        formats=tuple(flags.formats or BOOK),
+        formats=formats,
         dpi=flags.dpi,
         empty_balloons=flags.empty_balloons,
         out=flags.out,
@@ -67,7 +70,7 @@ def run(flags: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps({**asdict(done), **paths}) + "\n")
     else:
         sys.stderr.write(
-            f"{done.out}: {', '.join(flags.formats or BOOK)}; "
+            f"{done.out}: {', '.join(formats)}; "
             f"{len(done.set_anew)} of {done.pages} pages set, "
             f"no panel drawn, {done.seconds:.1f} s\n"
         )

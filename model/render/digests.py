@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model.errors import IntegrityError, StorageError
-from model.files import sha256_of, write_bytes
+from model.files import cache_folder, sha256_of, write_bytes
 
 SMALL = 1 << 20  # bytes; below that a file is read each time
 
 
 def memory_file() -> Path:
     """Where digests are remembered."""
-    if said := os.environ.get("AUTOSTUDIO_CACHE", "").strip():
-        return Path(said).expanduser() / "sha256.json"
-    caches = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(caches).expanduser() / "autostudio" / "sha256.json"
+    return cache_folder() / "sha256.json"
 
 
 def digests(files: Mapping[str, Path], *, say: Callable[[str], None] | None = None) -> dict[str, str]:

@@ -12,10 +12,12 @@ from model.files import BlobId, storage_errors, write_bytes
 from model.geometry import Box
 from model.memory.store.library import Library
 from model.ours import remove_ours, set_aside
-from model.page.export.book import export_book
+from model.page.export.book import BOOK, export_book
 from model.page.values import Book as PageBook
 from model.page.values import Line, PageArt, PanelArt
 from model.run.accept import Outcome
+from model.run.forms import forms_after, stale_notes
+from model.run.record import RunForms
 from model.story.plan import Panel, Plan
 
 
@@ -26,12 +28,14 @@ def bind(
     out: Path,
     library: Library,
     dpi: int,
-) -> tuple[str, ...]:
-    """Write panel pictures, pages and books into `out`; returns the letterer's notes.
+) -> tuple[tuple[str, ...], RunForms]:
+    """Write panel pictures, pages and books into `out`.
 
     Args:
         panels: panel id → what was drawn.
         large: drawn picture → its enlargement; a picture without one is used as it is.
+    Returns:
+        The letterer's notes, and how the forms in the folder stand.
     """
     pictures: dict[str, Path] = {}
     for panel in plan.panels:
@@ -42,7 +46,9 @@ def bind(
     # Panels that an earlier version of the story had.
     remove_ours(out / "panels", r"p\d{3,}_\d{2,}\.png", {path.name for path in pictures.values()})
     book = lettered(plan, pictures, _places(plan, panels))
-    return export_book(book, out, dpi).notes
+    done = export_book(book, out, dpi)
+    forms = forms_after(out, BOOK, done.stamp)
+    return (*done.notes, *stale_notes(forms, out)), forms
 
 
 def _places(plan: Plan, panels: Mapping[str, Outcome]) -> dict[str, tuple[Box, ...]]:

@@ -19,6 +19,7 @@ from model.run.record import (
     VERSION,
     RunCast,
     RunConfig,
+    RunForms,
     RunPanel,
     RunRecord,
     RunSighting,
@@ -30,13 +31,14 @@ from model.story.plan import Panel
 
 
 def describe(
-    book: Book, story: Path, context: Context, *, cost: Cost, diversity: Mapping[str, Any]
+    book: Book, story: Path, context: Context, *, cost: Cost, diversity: Mapping[str, Any], forms: RunForms
 ) -> RunRecord:
     """How this book was made.
 
     Args:
         story: the file that it was planned from.
         diversity: how alike its panels are; see `keep.diversity`.
+        forms: which forms of it are in its folder.
     """
     settings, models = context.settings, context.models
     checkpoint = models.checkpoint
@@ -70,6 +72,7 @@ def describe(
         injections=tuple(asdict(one) for one in book.injections),
         diversity=dict(diversity),
         memory=models.memory,
+        forms=forms,
     )
 
 

@@ -17,6 +17,7 @@ from model.run.book import Book
 from model.run.context import Context
 from model.run.describe import describe
 from model.run.enlarge import enlarge_all
+from model.run.forms import keep_forms
 from model.run.keep import diversity, keep_book, make_room
 from model.run.leave import keep
 from model.run.record import write_record
@@ -48,6 +49,7 @@ def finish(book: Book, context: Context, vibe: VibeMemory, started: float) -> Bo
     large = enlarge_all((one.blob for one in drawn.values() if one.blob), context)
     monotony, monotonous = diversity(panels, models.checkpoint.alike)
     with events.stage("pages"):
+        lettering, forms = bind(plan, panels, large, book.out, library, settings.dpi)
         notes = (
             *plan.notes,
             *book.remembered.notes,
@@ -56,15 +58,16 @@ def finish(book: Book, context: Context, vibe: VibeMemory, started: float) -> Bo
             *unread_negatives_note(plan, models.checkpoint),
             *refusals(panels),
             *monotonous,
-            *bind(plan, panels, large, book.out, library, settings.dpi),
+            *lettering,
         )
     report = report_of(plan, book.out, book.cast, panels, time.perf_counter() - started)
     book = replace(book, notes=notes, report=report)
     story = plan.source or book.out / "story.json"
     if plan.source is None:
         write_bytes(story, plan.written.encode(), keep_same=True)
-    record = describe(book, story, context, cost=cost, diversity=monotony)
+    record = describe(book, story, context, cost=cost, diversity=monotony, forms=forms)
     write_record(book.out, record, changed=report.drawn > 0)
+    keep_forms(book.out, forms)
     keep_book(book.out, book.cast, panels, large, library)
     evicted = make_room(settings, library, vibe)
     for note in notes:

@@ -102,6 +102,18 @@ class RunPlanned(_Part):
     seed: int
 
 
+class RunForms(_Part):
+    """The forms of the book in its folder: what each was made from, and which are of an earlier version.
+
+    Attributes:
+        stamps: form → digest of what it was written from.
+        stale: forms whose stamp is not that of the newest version.
+    """
+
+    stamps: dict[str, str] = Field(default_factory=dict[str, str])
+    stale: tuple[str, ...] = ()
+
+
 class RunRecord(_Part):
     """A whole `run.json`.
 
@@ -128,6 +140,7 @@ class RunRecord(_Part):
     injections: tuple[dict[str, Any], ...] = ()
     diversity: dict[str, Any] = Field(default_factory=dict[str, Any])
     memory: dict[str, Any] = Field(default_factory=dict[str, Any])
+    forms: RunForms = RunForms()
 
     def panel(self, panel_id: str) -> RunPanel | None:
         """The panel of this id, if the run drew it."""
@@ -199,6 +212,11 @@ def write_record(folder: Path, record: RunRecord, *, changed: bool) -> None:
     it says how the pictures were made, not when they were last looked at."""
     if not changed and _same_panels(folder, record):
         return
+    save_record(folder, record)
+
+
+def save_record(folder: Path, record: RunRecord) -> None:
+    """Write run.json, unless it says the same already."""
     text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
     write_bytes(folder / NAME, (text + "\n").encode(), keep_same=True)
 

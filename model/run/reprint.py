@@ -16,8 +16,9 @@ from model.errors import ConfigError, IntegrityError
 from model.geometry import Box
 from model.page.export.book import BOOK, export_book
 from model.run.bind import lettered
+from model.run.forms import forms_after, keep_forms, stale_notes
 from model.run.plan import read_plan
-from model.run.record import RunRecord, found_boxes, read_record, story_of
+from model.run.record import RunForms, RunRecord, found_boxes, read_record, story_of
 from model.story.plan import Plan
 
 _EMPTY = "empty_balloons"  # the folder of pages without words, beside those that have them
@@ -32,6 +33,7 @@ class Reprint:
         set_anew: numbers of the pages whose picture was set; the others were there as they have to be.
         notes: of the letterer, and on panels that the story now describes otherwise.
         stale: panels whose picture is not what the story asks for now, or that have none.
+        stale_forms: forms in the folder that are of an earlier version of the book.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Reprint:
     notes: tuple[str, ...]
     stale: tuple[str, ...]
     seconds: float
+    stale_forms: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -91,6 +94,10 @@ def reprint(
         empty_balloons=empty_balloons,
         modified=datetime.fromtimestamp(int(changed), UTC),
     )
+    forms = RunForms()
+    if where.resolve() == run.resolve():
+        forms = forms_after(run, formats, done.stamp)
+        keep_forms(run, forms)
     stale = _complaints(record.differences(plan), pictures, path)
     return Reprint(
         title=plan.title,
@@ -98,8 +105,9 @@ def reprint(
         files=done.files,
         pages=len(plan.pages),
         set_anew=done.set_anew,
-        notes=(*done.notes, *stale.values()),
+        notes=(*done.notes, *stale.values(), *stale_notes(forms, where)),
         stale=tuple(stale),
+        stale_forms=forms.stale,
         seconds=round(time.perf_counter() - started, 2),
     )
 

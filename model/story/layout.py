@@ -65,21 +65,30 @@ def default_boxes(count: int, shot: str, aspect: float) -> tuple[Box, ...]:
 
 
 def place_figures(
-    given: Sequence[Box | None], shot: str, aspect: float, *, right_to_left: bool = False
+    given: Sequence[Box | None],
+    shot: str,
+    aspect: float,
+    *,
+    right_to_left: bool = False,
+    speaking: Sequence[int] = (),
 ) -> tuple[Box, ...]:
     """One box for each figure: given ones clipped, missing ones placed, all moved apart where they overlap
     (unless all are default places, which overlap as people do who stand before each other).
 
     Missing boxes take the default places that are freest; the figure named first takes the place that is read
-    first (the right-most one when `right_to_left`).
+    first (the right-most one when `right_to_left`). Those of `speaking`, indices in the order in which they
+    first speak, change places among themselves so that who speaks first stands where one reads first.
     """
     slots = list(default_boxes(len(given), shot, aspect))
     fixed = [box.clipped() for box in given if box is not None]
     missing = len(given) - len(fixed)
     crowding = {slot: sum(slot.intersection(box) for box in fixed) for slot in slots}
     free = sorted(sorted(slots, key=lambda slot: crowding[slot])[:missing], key=lambda slot: slot.centre[0])
-    places = iter(free[::-1] if right_to_left else free)
-    placed = tuple(box.clipped() if box is not None else next(places) for box in given)
+    unplaced = [index for index, box in enumerate(given) if box is None]
+    turns = iter([index for index in dict.fromkeys(speaking) if index in unplaced])
+    seated = [next(turns) if index in speaking else index for index in unplaced]
+    places = dict(zip(seated, free[::-1] if right_to_left else free, strict=True))
+    placed = tuple(box.clipped() if box is not None else places[index] for index, box in enumerate(given))
     return move_apart(placed) if fixed else placed
 
 

@@ -238,8 +238,14 @@ def _figures(
     story: Story, panel: StoryPanel, aspect: float, name: str, notes: list[str]
 ) -> tuple[Figure, ...]:
     given = [Box(*who.box) if who.box is not None else None for who in panel.characters]
-    rtl = story.reading_direction == "rtl"
-    boxes = place_figures(given, panel.shot, aspect, right_to_left=rtl)
+    present = [who.id for who in panel.characters]
+    boxes = place_figures(
+        given,
+        panel.shot,
+        aspect,
+        right_to_left=story.reading_direction == "rtl",
+        speaking=[present.index(line.speaker) for line in panel.dialogue if line.speaker in present],
+    )
     moved: list[str] = []
     figures: list[Figure] = []
     for who, wanted, box in zip(panel.characters, given, boxes, strict=True):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from model.errors import StoryError
 from model.page.type.emphasis import STYLES
-from model.page.type.faces import font, glyph_names, house_faces
+from model.page.type.faces import font, house_faces
+from model.page.type.missing import glyph_names
 
 NOBODY_HAS = "\U000e0fff"  # an unassigned code point: no typeface can know it
 

@@ -109,7 +109,28 @@ def test_a_changed_line_sets_its_page_alone(run: Path, rewrite: Callable[..., No
     assert (done.set_anew, done.stale, done.exit_code) == ((2,), (), 0)
     after = files(run)
     changed = {name for name in after if before.get(name) != after[name]}
-    assert changed == {"pages/page_002.png", "book.pdf", "book.cbz", "index.html"}
+    assert changed == {"pages/page_002.png", "book.pdf", "book.cbz", "index.html", "run.json"}
+
+
+def test_a_form_that_was_left_behind_is_named_until_it_is_set_anew(
+    run: Path, rewrite: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["export", str(run), "--format", "all"]) == 0
+    assert json.loads((run / "run.json").read_text())["forms"]["stale"] == []
+    rewrite([said("Sleep well.")], "pages", 1, "panels", 0, "dialogue")
+    capsys.readouterr()
+    assert cli.main(["export", str(run), "--format", "png", "--json"]) == 0
+    told = capsys.readouterr()
+    behind = ["pdf", "cbz", "html", "epub", "webtoon", "layers"]
+    assert json.loads(told.out.splitlines()[-1])["stale_forms"] == behind
+    assert json.loads((run / "run.json").read_text())["forms"]["stale"] == behind
+    assert "html" in told.err
+    assert "--format all" in told.err
+    done = reprint(run, formats=["html", "pdf"])
+    assert done.stale_forms == ("cbz", "epub", "webtoon", "layers")
+    assert cli.main(["export", str(run), "--format", "all"]) == 0
+    assert json.loads((run / "run.json").read_text())["forms"]["stale"] == []
+    assert "earlier version" not in capsys.readouterr().err
 
 
 def test_balloons_point_where_people_were_found(run: Path, rewrite: Callable[..., None]) -> None:

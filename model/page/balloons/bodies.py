@@ -7,6 +7,7 @@ included. Knows nothing of where balloons go.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from model.page.balloons.arcs import LEAN, RISE
 from model.page.balloons.hand import Hand
@@ -33,6 +34,7 @@ _SOUND_SIZES = (12.0, 40.0)
 _QUIETER = ((1.0, 0.0), (0.8, 0.35), (0.64, 0.8), (0.5, 1.4))
 
 
+@lru_cache(maxsize=4096)
 def bodies_for(line: Line, size: float, room: tuple[float, float], hand: Hand) -> tuple[Setting, ...]:
     """The settings a line may have at this size in a room of (width, height) points; empty when none fits."""
     if line.kind == "sfx":

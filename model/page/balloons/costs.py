@@ -22,6 +22,7 @@ GAP = 3.5  # points of air between balloons
 _SHORT_TAIL = 9.0  # points: a balloon nearer to its speaker's head has hardly room for a tail
 _CHIN = 14.0  # points below its speaker's chin that a low balloon keeps: nearer ones gag the mouth
 _TOUCHING = 200.0  # cost that only balloons without any room elsewhere pay
+ORDER = 14.0  # what it costs that one balloon is read before another that comes first
 _ALONG = np.linspace(0.0, 1.0, 9)[None, :, None]  # where a tail is tested for crossings
 
 
@@ -94,16 +95,26 @@ def _way(wanted: Wanted, places: Places, panel: Rect) -> Numbers:
 
 
 def together(
-    before: Wanted, earlier: Rect, after: Wanted, places: Places, panel: Rect, mirrored: bool
+    before: Wanted,
+    earlier: Rect,
+    after: Wanted,
+    places: Places,
+    panel: Rect,
+    mirrored: bool,
+    order: float = ORDER,
 ) -> tuple[Numbers, NDArray[np.bool_]]:
-    """What it costs to place `after`, when `before` stands at `earlier`; and which places touch that."""
+    """What it costs to place `after`, when `before` stands at `earlier`; and which places touch that.
+
+    Args:
+        order: what it costs to stand where one reads before `earlier`.
+    """
     crowded = shared_area(places, earlier.inset(-GAP))
     touches = crowded > 0.0
     cost = np.where(touches, _TOUCHING, 0.0) + 2.0 * _TOUCHING * crowded / max(
         earlier.width * earlier.height, 1.0
     )
     if not (before.free or after.free):
-        cost = cost + 14.0 * out_of_order(earlier, places, mirrored)
+        cost = cost + order * out_of_order(earlier, places, mirrored)
     for head, rect, others in (
         (before.head, earlier, places),
         (after.head, None, places),
@@ -137,9 +148,9 @@ def out_of_order(earlier: Rect, places: Places, mirrored: bool) -> Numbers:
     beyond = near <= far + GAP if mirrored else near >= far - GAP
     beside = beyond & (places[:, 1] >= earlier.y - 0.2 * np.minimum(height, earlier.height))
     behind = places[:, 0] >= earlier.right - GAP if mirrored else places[:, 2] <= earlier.x + GAP
-    under = np.where(
-        behind, places[:, 1] >= earlier.bottom - 0.35 * earlier.height, places[:, 1] >= earlier.centre.y
-    )
+    # Two that share more than a little of a row are read along it.
+    row = 0.35 * np.minimum(height, earlier.height)
+    under = np.where(behind, places[:, 1] >= earlier.bottom - row, places[:, 1] >= earlier.centre.y)
     return np.where(beside | under, 0.0, 1.0)
 
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from model.page.type.faces import Faces, house_faces
+from model.page.type.unicode import leans
 from model.page.values import Book
 
 # French sets spaces before signs and inside guillemets; they are narrow, or at least never broken.
@@ -29,8 +30,8 @@ class Hand:
 
     @property
     def leans(self) -> bool:
-        """Whether its script has italics; kana, ideographs and hangul stand upright."""
-        return self.language.lower().split("-")[0] not in ("ja", "zh", "ko", "yue")
+        """Whether whole balloons lean: its script has italics. Single words may lean in any script."""
+        return leans(self.language)
 
     def written(self, text: str) -> str:
         """The text as it is lettered: in capitals if the hand is one of capitals, French signs close."""

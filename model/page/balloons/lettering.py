@@ -11,28 +11,21 @@ from dataclasses import dataclass, replace
 
 from model.errors import StoryError
 from model.geometry import Box
-from model.page.anatomy import face_of
-from model.page.balloons.bodies import SIZE, SMALLEST, STEP, bodies_for
-from model.page.balloons.costs import Wanted
+from model.page.balloons.arranging import Part, arrange
+from model.page.balloons.bodies import SMALLEST, bodies_for
 from model.page.balloons.hand import Hand
-from model.page.balloons.people import Person, people_in, person
-from model.page.balloons.placed import Balloon, balloon_of, close_by
-from model.page.balloons.placement import arrange
-from model.page.balloons.rows import Set, in_rows
+from model.page.balloons.people import people_in, person
+from model.page.balloons.placed import Balloon
 from model.page.balloons.splitting import split_line
 from model.page.plane import Rect
-from model.page.type.faces import glyph_names
-from model.page.type.typesetting import LEADING, Setting
+from model.page.type.missing import missing_note
+from model.page.type.typesetting import LEADING
 from model.page.values import Line, PanelArt
 
 _INSET = 3.0  # points between a balloon and its panel's frame
-_FULL = 0.8  # of a panel's area: what balloons may take before they are set in rows
-_COVERED = 0.06  # of a head or face: when more than this is covered, smaller letters are tried
 _SPOKEN = ("speech", "thought", "whisper")
 _WORDY = 210  # letters: a longer speech is parted before it is set
 _SPLITS = 3  # how often what does not fit is parted once more
-_PATIENCE = 2  # smaller sizes in a row that may be worse before no more are tried
-_SHRINKING = 14.0  # how much worse a page is when its letters shrink to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +34,6 @@ class Lettering:
 
     balloons: tuple[Balloon, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A line, or a part of one that goes on from the part before it."""
-
-    line: Line
-    follows: bool = False
 
 
 def letter_panel(
@@ -74,114 +59,40 @@ def letter_panel(
     people = people_in(art, frame, window)
     room = (within or frame).inset(_INSET)
 
-    def heads(parts: tuple[_Part, ...]) -> tuple[Rect | None, ...]:
+    def arranged(parts: tuple[Part, ...]) -> tuple[Balloon, ...] | None:
         speakers = (person(art, part.line.speaker, frame, window) for part in parts)
-        return tuple(speaker.head if speaker else None for speaker in speakers)
+        heads = tuple(speaker.head if speaker else None for speaker in speakers)
+        return arrange(parts, heads, people, room, direction, hand)
 
     if _hopeless(lines, room):
         raise _too_much(art, lines, room, hand)
-    parts = _parted(tuple(_Part(line) for line in lines), _WORDY)
-    found = _placed(parts, heads(parts), people, room, direction, hand)
+    parts = _parted(tuple(Part(line) for line in lines), _WORDY)
+    found = arranged(parts)
     for _ in range(_SPLITS):
         shorter = _parted(parts, 0)
         if found is not None or shorter == parts:
             break
         # What does not fit as one balloon may fit as two, side by side.
         parts = shorter
-        found = _placed(parts, heads(parts), people, room, direction, hand)
+        found = arranged(parts)
     if found is None:
         raise _too_much(art, lines, room, hand)
-    return Lettering(_balloons(parts, heads(parts), found), _notes(art, lines, hand))
+    return Lettering(found, _notes(art, lines, hand))
 
 
-def _placed(
-    parts: tuple[_Part, ...],
-    heads: tuple[Rect | None, ...],
-    people: tuple[Person, ...],
-    room: Rect,
-    direction: str,
-    hand: Hand,
-) -> Set | None:
-    """Settings and places of all parts; None when they have no room."""
-    lines = tuple(part.line for part in parts)
-    found = _around_people(lines, heads, people, room, direction, hand)
-    if found is None or not found[0]:
-        # Rows always read in order; balloons that do not are the last resort.
-        rows = in_rows(lines, _sizes(), room, direction, hand)
-        found = (True, rows) if rows is not None else found
-    return found[1] if found is not None else None
-
-
-def _parted(parts: tuple[_Part, ...], longest: int) -> tuple[_Part, ...]:
+def _parted(parts: tuple[Part, ...], longest: int) -> tuple[Part, ...]:
     """Speeches of more letters than `longest` in two; only the longest of all where that is 0."""
     spoken = [part for part in parts if part.line.kind in _SPOKEN]
     limit = longest or max((len(part.line.text) for part in spoken), default=0) - 1
-    found: list[_Part] = []
+    found: list[Part] = []
     for part in parts:
         long = part.line.kind in _SPOKEN and len(part.line.text) > limit
         halves = split_line(part.line) if long else None
         if halves is None:
             found.append(part)
         else:
-            found += [replace(part, line=halves[0]), _Part(halves[1], follows=True)]
+            found += [replace(part, line=halves[0]), Part(halves[1], follows=True)]
     return tuple(found)
-
-
-def _balloons(parts: tuple[_Part, ...], heads: tuple[Rect | None, ...], found: Set) -> tuple[Balloon, ...]:
-    made: list[Balloon] = []
-    for part, head, (setting, rect) in zip(parts, heads, found, strict=True):
-        balloon = balloon_of(part.line, setting, rect, head)
-        if part.follows and close_by(made[-1].rect, rect, setting.size):
-            balloon = replace(balloon, head=None, joined=True)
-        made.append(balloon)
-    return tuple(made)
-
-
-def _sizes() -> tuple[float, ...]:
-    """Letter sizes to try, largest first."""
-    sizes = [SIZE]
-    while sizes[-1] * STEP > SMALLEST:
-        sizes.append(sizes[-1] * STEP)
-    return (*sizes, SMALLEST)
-
-
-def _around_people(
-    lines: tuple[Line, ...],
-    heads: tuple[Rect | None, ...],
-    people: tuple[Person, ...],
-    room: Rect,
-    direction: str,
-    hand: Hand,
-) -> tuple[bool, Set] | None:
-    """Letter a panel as its picture asks for, and say whether it reads in order; None when it is too full."""
-    spared = tuple((one.head, 5.0) for one in people) + tuple((face_of(one.head), 16.0) for one in people)
-    figures = tuple(one.figure for one in people)
-    best: tuple[tuple[bool, float], Set] | None = None
-    in_vain = 0
-    for size in _sizes():
-        settings = tuple(bodies_for(line, size, (room.width, room.height), hand) for line in lines)
-        if not all(settings):
-            continue
-        # So full a panel has no free choice of places, and searching for them takes long.
-        least = sum(min(setting.width * setting.height for setting in bodies) for bodies in settings)
-        if least > _FULL * room.width * room.height:
-            continue
-        wanted = tuple(
-            _wanted(line, bodies, head) for line, bodies, head in zip(lines, settings, heads, strict=True)
-        )
-        placement = arrange(wanted, room, spared, figures, direction)
-        if placement is None or not placement.clear:
-            continue
-        # Smaller letters must earn their keep, by faces that show.
-        rank = not placement.ordered, placement.cost + _SHRINKING * (1.0 - size / SIZE)
-        in_vain += 1
-        if best is None or rank < best[0]:
-            places = zip(settings, placement.places, strict=True)
-            best = rank, tuple((bodies[place.body], place.rect) for bodies, place in places)
-            in_vain = 0
-        if (placement.ordered and placement.covered <= _COVERED) or in_vain == _PATIENCE:
-            break
-    return (not best[0][0], best[1]) if best else None
 
 
 def _said(art: PanelArt, hand: Hand) -> tuple[Line, ...]:
@@ -189,15 +100,6 @@ def _said(art: PanelArt, hand: Hand) -> tuple[Line, ...]:
     caption = (Line(text=art.caption, kind="narration"),) if art.caption.strip() else ()
     said = (*caption, *(line for line in art.lines if line.text.strip()))
     return tuple(replace(line, text=hand.written(line.text)) for line in said)
-
-
-def _wanted(line: Line, settings: tuple[Setting, ...], head: Rect | None) -> Wanted:
-    return Wanted(
-        bodies=tuple((setting.width, setting.height, setting.strain) for setting in settings),
-        head=head if line.kind != "narration" else None,
-        boxed=line.kind == "narration",
-        free=line.kind == "sfx",
-    )
 
 
 def _too_much(art: PanelArt, lines: tuple[Line, ...], room: Rect, hand: Hand) -> StoryError:
@@ -227,6 +129,4 @@ def _hopeless(lines: tuple[Line, ...], room: Rect) -> bool:
 
 def _notes(art: PanelArt, lines: tuple[Line, ...], hand: Hand) -> tuple[str, ...]:
     missing = hand.faces.missing("".join(line.text for line in lines))
-    if not missing:
-        return ()
-    return (f"panel {art.id}: no typeface here has {glyph_names(missing)}; set as '?'",)
+    return (f"panel {art.id}: {missing_note(missing)}",) if missing else ()

@@ -19,8 +19,8 @@ from itertools import pairwise
 import skia
 
 from model.page.balloons.bodies import RIMS
-from model.page.balloons.placed import Balloon
-from model.page.balloons.tails import Tail, bubbles, tail_of, wedge
+from model.page.balloons.placed import Balloon, Tail
+from model.page.balloons.tails import bubbles, tail_of, wedge
 from model.page.plane import Point, Rect
 from model.page.type.typesetting import FULLNESS
 

@@ -1,7 +1,7 @@
 """Balloons: placed utterances as values that any canvas can draw.
 
 In: a line, its setting, its place, its speaker's head. Out: a balloon in points on paper. Knows nothing of
-how places are found.
+how places and tails are found.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from model.page.balloons.arcs import Arc, arc_of
-from model.page.plane import Rect
+from model.page.plane import Point, Rect
 from model.page.type.emphasis import plain
 from model.page.type.typesetting import SetLine, Setting
 from model.page.values import Line
@@ -17,12 +17,21 @@ from model.page.values import Line
 _NECK = 2.5  # ems: the longest neck between two joined balloons
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where a tail leaves the middle of its balloon, where its outline begins, and where it ends."""
+
+    root: Point
+    edge: Point
+    tip: Point
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balloon:
     """One placed utterance. `lines` are in points on paper: x is a line's left end, baseline where it stands.
 
     `text` is what it says, without marks. `rect` is the outline's bounding box without the tail; `head` is
-    the speaker's head, whose mouth the tail points at and whose face it spares; None without a speaker. A
+    the speaker's head, whose mouth the `tail` points at and whose face it spares; None without a speaker. A
     `joined` balloon goes on where the one before it ends: their outlines are one. A sound's letters stand on
     its `arc`.
     """
@@ -34,6 +43,7 @@ class Balloon:
     size: float
     style: str
     head: Rect | None = None
+    tail: Tail | None = None
     joined: bool = False
     arc: Arc | None = None
 

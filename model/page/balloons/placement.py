@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.page.balloons.costs import (
+    ORDER,
     Numbers,
     Places,
     Spared,
@@ -25,7 +26,9 @@ from model.page.balloons.costs import (
 from model.page.plane import Rect
 
 _STEPS = 11  # places tried along each side of a panel
+_CROWD, _FEWER = 8, 7  # for more balloons than that, so many places are tried
 _BEAM = 20  # arrangements kept while balloons are added
+_BEAM_STRICT, _ORDER_STRICT = 60, 90.0
 _KINDS_OF_PLACE = 5  # coarse rows and columns; of each cell an arrangement is continued with the best place
 
 
@@ -74,10 +77,16 @@ class _State:
     covered: float = 0.0
 
 
-def arrange(
-    wanted: tuple[Wanted, ...], panel: Rect, spared: Spared, bodies: tuple[Rect, ...], direction: str
-) -> Placement | None:
-    """Place every balloon inside `panel`; None when one of them is larger than it. Deterministic.
+def arrangements(
+    wanted: tuple[Wanted, ...],
+    panel: Rect,
+    spared: Spared,
+    bodies: tuple[Rect, ...],
+    direction: str,
+    *,
+    strict: bool = False,
+) -> tuple[Placement, ...]:
+    """Ways to place every balloon inside `panel`, cheapest first; none when one is larger. Deterministic.
 
     Args:
         wanted: in reading order.
@@ -85,23 +94,32 @@ def arrange(
         spared: rectangles best left free, in points, each with what covering all of it costs.
         bodies: whole figures, better left free.
         direction: "ltr" or "rtl".
+        strict: order counts before all else, and more arrangements are kept: for panels that fail otherwise.
     """
     mirrored = direction == "rtl"
+    steps = _STEPS if len(wanted) <= _CROWD else _FEWER
     choices = [
-        _choices(one, panel, spared, bodies, mirrored, len(wanted) - 1 - index)
+        _choices(one, panel, spared, bodies, mirrored, len(wanted) - 1 - index, steps)
         for index, one in enumerate(wanted)
     ]
     if any(len(one.places) == 0 for one in choices):
-        return None
+        return ()
+    beam, order = (_BEAM_STRICT, _ORDER_STRICT) if strict else (_BEAM, ORDER)
     states = [_State()]
     for index, one in enumerate(choices):
         grown: list[_State] = []
+        # Arrangements of one beam share most of their earlier places.
+        beside: dict[tuple[int, int], tuple[Numbers, NDArray[np.bool_]]] = {}
         for state in states:
             cost = one.cost + state.cost
             touching = np.zeros(len(cost), dtype=bool)
-            for before, chosen in zip(choices[:index], state.chosen, strict=True):
-                earlier = _rect(before.places[chosen])
-                extra, touches = together(before.wanted, earlier, one.wanted, one.places, panel, mirrored)
+            for earlier, (before, chosen) in enumerate(zip(choices[:index], state.chosen, strict=True)):
+                if (earlier, chosen) not in beside:
+                    rect = _rect(before.places[chosen])
+                    beside[earlier, chosen] = together(
+                        before.wanted, rect, one.wanted, one.places, panel, mirrored, order
+                    )
+                extra, touches = beside[earlier, chosen]
                 cost = cost + extra
                 touching |= touches
             for best in _unlike(cost, one.cells):
@@ -114,23 +132,32 @@ def arrange(
                     )
                 )
         grown.sort(key=lambda state: state.cost)
-        states = grown[:_BEAM]
-    best = states[0]
+        states = grown[:beam]
+    return tuple(_placement(state, choices, mirrored) for state in states)
+
+
+def _placement(state: _State, choices: list[_Choices], mirrored: bool) -> Placement:
     places = tuple(
         Placed(int(one.bodies[chosen]), _rect(one.places[chosen]))
-        for one, chosen in zip(choices, best.chosen, strict=True)
+        for one, chosen in zip(choices, state.chosen, strict=True)
     )
     ordered = all(
-        out_of_order(places[one].rect, choices[other].places[[best.chosen[other]]], mirrored)[0] == 0.0
-        for other in range(len(wanted))
+        out_of_order(places[one].rect, choices[other].places[[state.chosen[other]]], mirrored)[0] == 0.0
+        for other in range(len(choices))
         for one in range(other)
-        if not (wanted[one].free or wanted[other].free)
+        if not (choices[one].wanted.free or choices[other].wanted.free)
     )
-    return Placement(places, best.cost, not best.touching, ordered, best.covered)
+    return Placement(places, state.cost, not state.touching, ordered, state.covered)
 
 
 def _choices(
-    wanted: Wanted, panel: Rect, spared: Spared, bodies: tuple[Rect, ...], mirrored: bool, later: int
+    wanted: Wanted,
+    panel: Rect,
+    spared: Spared,
+    bodies: tuple[Rect, ...],
+    mirrored: bool,
+    later: int,
+    steps: int,
 ) -> _Choices:
     """A grid of places for every body that fits the panel, costed."""
     places: list[Places] = []
@@ -140,8 +167,8 @@ def _choices(
         if width > panel.width or height > panel.height:
             continue
         # A caption stands flush with a side, a balloon where it likes.
-        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else _STEPS)
-        tops = np.linspace(panel.y, panel.bottom - height, _STEPS)
+        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else steps)
+        tops = np.linspace(panel.y, panel.bottom - height, steps)
         x, y = np.meshgrid(lefts, tops)
         grid = np.stack([x, y, x + width, y + height], axis=-1).reshape(-1, 4)
         places.append(grid)

@@ -10,18 +10,17 @@ clothes; the face, with its eyes and mouth, stays free. Knows nothing of colours
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import skia
 
 from model.page.anatomy import face_of, mouth_of
 from model.page.balloons.bodies import RIMS
-from model.page.balloons.placed import Balloon
+from model.page.balloons.placed import Balloon, Tail
 from model.page.plane import Point, Rect
 from model.page.type.typesetting import oval_profile
 
-_LONGEST = 8.0  # ems
+LONGEST = 8.0  # ems
 _SHORTEST = 1.35  # ems: under this a tail reads as a flaw of the outline
 _MORE = {"thought": 0.45, "shout": 0.7}  # three bubbles want more room; a burst's spikes hide a short tail
 _AIR = 0.3  # ems between a tail and what it must not touch
@@ -31,16 +30,12 @@ _BUBBLES = (0.38, 0.27, 0.18)
 _BETWEEN = 0.14
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Where a tail leaves the middle of its balloon, where its outline begins, and where it ends."""
-
-    root: Point
-    edge: Point
-    tip: Point
-
-
 def tail_of(balloon: Balloon) -> Tail | None:
+    """A balloon's tail: the one that was found for it in its panel, or else the straight one."""
+    return balloon.tail or straight_tail(balloon)
+
+
+def straight_tail(balloon: Balloon) -> Tail | None:
     """The tail's course towards the speaker's mouth, ending before the face; None when too near."""
     if balloon.head is None:
         return None
@@ -50,20 +45,33 @@ def tail_of(balloon: Balloon) -> Tail | None:
     # The root slides sideways under the balloon, so that the tail leaves it steeply.
     reach = 0.45 * rect.width / 2
     root = Point(min(max(mouth.x, centre.x - reach), centre.x + reach), centre.y)
-    # Bubbles begin outside a cloud's bumps, a wedge inside a burst's spikes.
-    rim = RIMS.get(balloon.kind, 0.0) * balloon.size * (0.3 if balloon.kind == "thought" else 1.0)
-    edge = _leaves(rect.inset(rim), root, mouth)
+    edge = _leaves(body_of(balloon), root, mouth)
     if edge is None:
         return None
     air = _AIR * balloon.size
     to_head = edge.distance(_before(head, 0.84, 0.92, air, edge, mouth))
     to_face = edge.distance(_before(face_of(head), 1.0, 1.0, air, edge, mouth))
     # A balloon that stands in the hair, or close above it, still points at its speaker.
-    least = (_SHORTEST + _MORE.get(balloon.kind, 0.0)) * balloon.size
-    length = min(max(0.88 * to_head, least), _LONGEST * balloon.size, to_face)
+    length = min(max(0.88 * to_head, shortest(balloon)), LONGEST * balloon.size, to_face)
     if length < _STUB * balloon.size:
         return None
     return Tail(root, edge, edge.towards(mouth, length / edge.distance(mouth)))
+
+
+def body_of(balloon: Balloon) -> Rect:
+    """What a tail leaves: bubbles begin outside a cloud's bumps, a wedge inside a burst's spikes."""
+    rim = RIMS.get(balloon.kind, 0.0) * balloon.size * (0.3 if balloon.kind == "thought" else 1.0)
+    return balloon.rect.inset(rim)
+
+
+def shortest(balloon: Balloon) -> float:
+    """The length in points from which on a tail of this balloon is seen as one."""
+    return (_SHORTEST + _MORE.get(balloon.kind, 0.0)) * balloon.size
+
+
+def bend_of(edge: Point, tip: Point) -> Point:
+    """What a tail bends towards: leaning its middle to the upright gives it a hand's curve."""
+    return Point(edge.x + 0.3 * (tip.x - edge.x), edge.y + 0.55 * (tip.y - edge.y))
 
 
 def wedge(tail: Tail, width: float) -> skia.Path:
@@ -72,10 +80,7 @@ def wedge(tail: Tail, width: float) -> skia.Path:
     dx, dy = tail.tip.x - tail.root.x, tail.tip.y - tail.root.y
     length = math.hypot(dx, dy)
     side_x, side_y = -dy / length * width / 2, dx / length * width / 2
-    # Leaning the middle towards the upright gives the stroke a hand's curve.
-    bend = Point(
-        tail.edge.x + 0.3 * (tail.tip.x - tail.edge.x), tail.edge.y + 0.55 * (tail.tip.y - tail.edge.y)
-    )
+    bend = bend_of(tail.edge, tail.tip)
     path = skia.Path().moveTo(inside.x + side_x, inside.y + side_y)
     path.quadTo(bend.x + 0.45 * side_x, bend.y + 0.45 * side_y, tail.tip.x, tail.tip.y)
     path.quadTo(bend.x - 0.45 * side_x, bend.y - 0.45 * side_y, inside.x - side_x, inside.y - side_y)

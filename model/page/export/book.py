@@ -24,7 +24,9 @@ from model.page.export.pdf import same_book, write_pdf
 from model.page.export.press import Press
 from model.page.export.reader import reader_page
 from model.page.export.sheet import lay_out
+from model.page.export.stamps import book_stamp, page_stamps, picture_digests
 from model.page.export.webtoon import write_strip
+from model.page.type.emphasis import actions
 from model.page.type.faces import house_faces
 from model.page.values import Book
 
@@ -37,11 +39,13 @@ class Exported:
     """What an export did.
 
     Attributes:
+        stamp: of what the book shows and says, as `stamp_of` gives it.
         files: every file of the forms asked for, whether it was written now or is as it was.
         notes: what the letterer had to say.
         set_anew: numbers of the pages whose picture was drawn.
     """
 
+    stamp: str
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     set_anew: tuple[int, ...]
@@ -89,17 +93,47 @@ def export_book(
         for name, write in FORMATS.items():
             if name in formats:
                 files += write(press, out, modified)
-        return Exported(files=tuple(dict.fromkeys(files)), notes=press.notes, set_anew=tuple(press.set_anew))
+        return Exported(
+            stamp=stamp_of(book),
+            files=tuple(dict.fromkeys(files)),
+            notes=(*press.notes, *emphasis_notes(book)),
+            set_anew=tuple(press.set_anew),
+        )
 
 
 def lettering_notes(book: Book) -> tuple[str, ...]:
-    """What the letterer has to say about a book: characters that no typeface here has, by name.
+    """What the letterer has to say about a book: characters that no typeface here has, asterisks it takes.
 
     Raises:
         As `export_book`, except that nothing is written.
     """
     faces = house_faces(book.font)
-    return tuple(note for page in book.pages for note in lay_out(book, page, faces).notes)
+    missing = (note for page in book.pages for note in lay_out(book, page, faces).notes)
+    return (*missing, *emphasis_notes(book))
+
+
+def emphasis_notes(book: Book) -> tuple[str, ...]:
+    """Where asterisks are taken for marks of emphasis that may have been meant to show."""
+    found: list[str] = []
+    for panel in (panel for page in book.pages for panel in page.panels):
+        for text in (panel.caption, *(line.text for line in panel.lines)):
+            found += [
+                f"panel {panel.id}: {written} is set as emphasis, without its asterisks; "
+                f"to show them, write a backslash before each (in JSON two)"
+                for written in actions(text)
+            ]
+    return tuple(dict.fromkeys(found))
+
+
+def stamp_of(book: Book) -> str:
+    """Of what a book shows and says, whatever its resolution: forms with the same stamp tell the same."""
+    faces = house_faces(book.font)
+    return book_stamp(book, page_stamps(book, faces, DPI, LAYERS, picture_digests(book)))
+
+
+def forms_in(out: Path) -> tuple[str, ...]:
+    """The forms of which there is something in a folder."""
+    return tuple(name for name, pattern in _PLACES.items() if next(out.glob(pattern), None) is not None)
 
 
 def _pages(press: Press, out: Path, _: datetime | None) -> Sequence[Path]:
@@ -159,4 +193,15 @@ FORMATS: dict[str, Callable[[Press, Path, datetime | None], Sequence[Path]]] = {
     "epub": _epub,
     "webtoon": _webtoon,
     "layers": _layers,
+}
+
+# What each form has in its folder.
+_PLACES = {
+    "png": "pages/page_[0-9][0-9][0-9].png",
+    "pdf": "book.pdf",
+    "cbz": "book.cbz",
+    "html": "index.html",
+    "epub": "book.epub",
+    "webtoon": "webtoon/strip_[0-9][0-9][0-9].jpg",
+    "layers": "layers/*/page.svg",
 }

@@ -77,14 +77,17 @@ def raster(
     return Image.fromarray(surface.toarray(colorType=skia.kRGBA_8888_ColorType))
 
 
-def draw_layout(book: Book, page: PageArt, dpi: int = DPI) -> Image.Image:
+def draw_layout(book: Book, page: PageArt, dpi: int = DPI, *, sheet: Sheet | None = None) -> Image.Image:
     """The plan of a page: frames, figure boxes with names, scenes in words, balloons. Needs no pictures.
+
+    Args:
+        sheet: the page as it was laid out already, without its pictures.
 
     Raises:
         StoryError: as for `compose_page`.
     """
     faces = house_faces(book.font)
-    sheet = lay_out(book, page, faces, pictures=False)
+    sheet = sheet or lay_out(book, page, faces, pictures=False)
     surface, canvas = _surface(sheet, dpi)
     canvas.clear(PAPER)
     for order, panel in enumerate(sheet.panels, start=1):

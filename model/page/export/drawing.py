@@ -18,7 +18,7 @@ import skia
 
 from model.page.balloons.outlines import Outline, outlines
 from model.page.balloons.placed import Balloon
-from model.page.export.inking import ink_sound, ink_text, ink_words
+from model.page.export.inking import Odd, ink_sound, ink_text, ink_words
 from model.page.export.sheet import Sheet, SheetPanel
 from model.page.plane import Rect
 from model.page.type.faces import Faces
@@ -43,12 +43,16 @@ def draw_sheet(
     pictures: Mapping[str, skia.Image],
     faces: Faces,
     layers: Collection[str] = LAYERS,
+    odd: Odd | None = None,
 ) -> None:
-    """Draw a page, or some layers of it. A panel whose id is not among `pictures` is marked as not drawn."""
+    """Draw a page, or some layers of it. A panel whose id is not among `pictures` is marked as not drawn.
+
+    `odd` draws words whose glyphs do not tell their characters; they are drawn as glyphs when it is None.
+    """
     if ART in layers:
         draw_art(canvas, sheet, pictures, faces)
     for panel in sheet.panels:
-        draw_balloons(canvas, panel, faces, layers)
+        draw_balloons(canvas, panel, faces, layers, odd)
     if NUMBER in layers:
         draw_number(canvas, sheet, faces)
 
@@ -96,7 +100,11 @@ def frame_path(panel: SheetPanel) -> skia.Path:
 
 
 def draw_balloons(
-    canvas: skia.Canvas, panel: SheetPanel, faces: Faces, layers: Collection[str] = LAYERS
+    canvas: skia.Canvas,
+    panel: SheetPanel,
+    faces: Faces,
+    layers: Collection[str] = LAYERS,
+    odd: Odd | None = None,
 ) -> None:
     """A panel's balloons and sounds, in reading order; a sound is all words."""
     if BALLOONS in layers:
@@ -106,9 +114,10 @@ def draw_balloons(
     if WORDS in layers:
         for balloon in panel.balloons:
             if balloon.kind == "sfx":
-                ink_sound(canvas, balloon, ((PAPER, 0.3), (INK, 0.17)), faces)
+                ink_sound(canvas, balloon, ((PAPER, 0.3), (INK, 0.17)), faces, odd)
             else:
-                ink_words(canvas, balloon, SOFT_INK if balloon.kind == "whisper" else INK, faces)
+                colour = SOFT_INK if balloon.kind == "whisper" else INK
+                ink_words(canvas, balloon, colour, faces, odd)
 
 
 def draw_number(canvas: skia.Canvas, sheet: Sheet, faces: Faces) -> None:

@@ -18,6 +18,7 @@ from model.ours import MARK
 from model.page.export.cbz import entry, printable
 from model.page.export.press import Press
 from model.page.export.sheet import Sheet, SheetPanel
+from model.page.type.unicode import text_direction
 from model.page.values import Book
 
 _QUALITY = 90  # of the pages' JPEG coding
@@ -85,7 +86,7 @@ def _package(book: Book, modified: datetime) -> str:
     newline = "\n"
     return f"""<?xml version="1.0" encoding="utf-8"?>
 <package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id" xml:lang="{book.language}"
- prefix="rendition: http://www.idpf.org/vocab/rendition/# schema: http://schema.org/">
+ dir="{text_direction(book.language)}" prefix="rendition: http://www.idpf.org/vocab/rendition/# schema: http://schema.org/">
 <metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
 <dc:identifier id="id">urn:uuid:{identity}</dc:identifier>
 <dc:title>{_text(book.title)}</dc:title>
@@ -173,7 +174,7 @@ def _xhtml(book: Book, title: str, head: str, body: str) -> str:
     return f"""<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE html>
 <html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"
- lang="{book.language}" xml:lang="{book.language}">
+ lang="{book.language}" xml:lang="{book.language}" dir="{text_direction(book.language)}">
 <head>
 <title>{_text(title)}</title>
 {head}

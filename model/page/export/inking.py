@@ -1,7 +1,8 @@
 """Inking: glyph runs put on a canvas, along a line, down a column or on an arc.
 
-In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched. The
-letters of sounds are shapes, and their words lie over them unseen. Knows nothing of balloons' outlines.
+In: a canvas, balloons' lines, faces. Out: ink. Letters stay text, so that a PDF can be searched; what to do
+with those that glyphs do not tell (`unseen.py`) is said by whoever has the canvas. The letters of sounds are
+shapes, and their words lie over them unseen. Knows nothing of balloons' outlines.
 """
 
 # pyright: standard
@@ -10,22 +11,23 @@ letters of sounds are shapes, and their words lie over them unseen. Knows nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import skia
 
 from model.page.balloons.arcs import Arc
 from model.page.balloons.placed import Balloon
+from model.page.export.unseen import FAINT, Spot, draw_shapes, tells
 from model.page.type.columns import dots, hang, stressed
-from model.page.type.emphasis import spans
 from model.page.type.faces import Faces, Run, font
 from model.page.type.typesetting import SetLine
 
 _DOT = 0.085  # ems: the radius of a dot that stresses
 _ABOVE = 0.98  # ems from the baseline up to such a dot
-_FAINT = skia.Color(255, 255, 255, 1)
-Spot = tuple[float, float, float]  # x and y in points, and an angle
+
+# Draws a run whose glyphs do not tell its characters: canvas, run, size, spots, paint, squeeze.
+Odd = Callable[[skia.Canvas, Run, float, Sequence[Spot], skia.Paint, float], None]
 
 
 def ink_text(
@@ -38,24 +40,35 @@ def ink_text(
     colour: int,
     faces: Faces,
 ) -> None:
-    """One line of text of one style from `x` rightwards."""
+    """One line of text of one style, at the right of `x`."""
     paint = skia.Paint(AntiAlias=True, Color=colour)
     for run in faces.runs(text, style):
-        _ink(canvas, run, size, [(x + u * size, baseline + v * size, 0.0) for u, v in run.places], paint)
+        spots = [(x + u * size, baseline + v * size, 0.0) for u, v in run.places]
+        _ink(canvas, run, size, spots, paint, 1.0)
         x += run.width * size
 
 
-def ink_words(canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces) -> None:
-    """A balloon's lines, each character in its style."""
+def ink_words(
+    canvas: skia.Canvas, balloon: Balloon, colour: int, faces: Faces, odd: Odd | None = None
+) -> None:
+    """A balloon's lines, each character in its style; `odd` draws what glyphs do not tell, unless None."""
     paint = skia.Paint(AntiAlias=True, Color=colour)
     for row in balloon.lines:
-        for run, spots, squeeze in _spots(row, balloon, faces):
-            _ink(canvas, run, balloon.size, spots, paint, squeeze)
+        # A line is written in the order in which it is read.
+        for run, spots, squeeze in sorted(_spots(row, balloon, faces), key=lambda spot: spot[0].start):
+            draw = _ink if odd is None or (tells(run) and not row.levels) else odd
+            draw(canvas, run, balloon.size, spots, paint, squeeze)
         for x, y in _dots(row, balloon, faces):
             canvas.drawCircle(x, y, _DOT * balloon.size, paint)
 
 
-def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, float]], faces: Faces) -> None:
+def ink_sound(
+    canvas: skia.Canvas,
+    balloon: Balloon,
+    rims: Sequence[tuple[int, float]],
+    faces: Faces,
+    odd: Odd | None = None,
+) -> None:
     """A sound's letters on their arc, in the first rim's colour, within rims (colour, width in ems).
 
     Widest first. Text on an arc is found letter by letter at best, so the letters are drawn as shapes, and
@@ -71,12 +84,12 @@ def ink_sound(canvas: skia.Canvas, balloon: Balloon, rims: Sequence[tuple[int, f
         )
         for row in balloon.lines:
             for run, spots, squeeze in _spots(row, balloon, faces):
-                _shape(canvas, font(run, balloon.size, squeeze), run, spots, paint)
+                draw_shapes(canvas, run, balloon.size, spots, paint, squeeze)
     inside = skia.Paint(AntiAlias=True, Color=rims[0][0])
     for row in balloon.lines:
         for run, spots, squeeze in _spots(row, balloon, faces):
-            _shape(canvas, font(run, balloon.size, squeeze), run, spots, inside)
-    ink_words(canvas, replace(balloon, arc=None), _FAINT, faces)
+            draw_shapes(canvas, run, balloon.size, spots, inside, squeeze)
+    ink_words(canvas, replace(balloon, arc=None), FAINT, faces, odd)
 
 
 def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
@@ -94,20 +107,20 @@ def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list
         ]
     found: list[tuple[Run, list[Spot], float]] = []
     x = row.x
-    for text, style in spans(row.text, styles):
-        for run in faces.runs(text, style):
-            spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
-            if balloon.arc is not None:
-                spots = _bent(run, spots, balloon.arc, x, size)
-            found.append((run, spots, 1.0))
-            x += run.width * size
+    for run in faces.line(row.text, styles, row.levels):
+        spots = [(x + u * size, row.baseline + v * size, 0.0) for u, v in run.places]
+        if balloon.arc is not None:
+            spots = _bent(run, spots, balloon.arc, x, size)
+        found.append((run, spots, 1.0))
+        x += run.width * size
     return found
 
 
 def _dots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
     """Where a dot stresses a character that cannot lean: beside it in columns, above it in lines."""
     size, styles = balloon.size, row.styles
-    if len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,)):
+    # Scripts that run leftwards lean.
+    if row.levels or (len(set(styles)) < 2 and styles[:1] in ((), (balloon.style,))):
         return []
     if row.vertical:
         found = dots(row.text, styles, balloon.style, faces)
@@ -135,7 +148,7 @@ def _bent(run: Run, spots: list[Spot], arc: Arc, start: float, size: float) -> l
 
 
 def _ink(
-    canvas: skia.Canvas, run: Run, size: float, spots: list[Spot], paint: skia.Paint, squeeze: float = 1.0
+    canvas: skia.Canvas, run: Run, size: float, spots: Sequence[Spot], paint: skia.Paint, squeeze: float
 ) -> None:
     builder = skia.TextBlobBuilder()
     made = font(run, size, squeeze)
@@ -147,16 +160,3 @@ def _ink(
     blob = builder.make()
     if blob is not None:
         canvas.drawTextBlob(blob, 0.0, 0.0, paint)
-
-
-def _shape(canvas: skia.Canvas, made: skia.Font, run: Run, spots: list[Spot], paint: skia.Paint) -> None:
-    """Draw letters as shapes, which no search finds."""
-    for glyph, (x, y, angle) in zip(run.glyphs, spots, strict=True):
-        path = made.getPath(glyph)
-        if path is None:
-            continue
-        canvas.save()
-        canvas.translate(x, y)
-        canvas.rotate(math.degrees(angle))
-        canvas.drawPath(path, paint)
-        canvas.restore()

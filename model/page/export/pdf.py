@@ -26,6 +26,7 @@ from model.page.export.drawing import LAYERS, draw_sheet
 from model.page.export.plates import Plate, Plates, plate_key, plate_of, plates_line
 from model.page.export.press import Press
 from model.page.export.sheet import Sheet, SheetPanel
+from model.page.export.unseen import lay_over
 from model.page.type.faces import Faces
 from model.page.values import Book
 
@@ -111,7 +112,7 @@ class _Writer:
             if coded
         }
         canvas = self._document.beginPage(sheet.width, sheet.height)
-        draw_sheet(canvas, sheet, images, faces, layers)
+        draw_sheet(canvas, sheet, images, faces, layers, lay_over)
         self._document.endPage()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from model.ours import MARK
 from model.page.layout.templates import WEBTOON
 from model.page.type.emphasis import plain
+from model.page.type.unicode import text_direction
 from model.page.values import Book, PageArt
 
 # Drawn, not written: no typeface has these signs everywhere.
@@ -37,8 +38,10 @@ def reader_page(book: Book, pages: Sequence[str], sizes: Sequence[tuple[int, int
         sizes: the pages' widths and heights in pixels, so that nothing jumps while they load.
     """
     title = escape(book.title)
+    direction = text_direction(book.language)
     images = "\n".join(
-        f'<img src="{escape(name)}" width="{width}" height="{height}" alt="{escape(page_words(page))}"'
+        f'<img src="{escape(name)}" width="{width}" height="{height}" dir="{direction}"'
+        f' alt="{escape(page_words(page))}"'
         f"{'' if index == 0 else ' loading=' + chr(34) + 'lazy' + chr(34)}>"
         for index, (name, (width, height), page) in enumerate(zip(pages, sizes, book.pages, strict=True))
     )
@@ -55,14 +58,14 @@ def reader_page(book: Book, pages: Sequence[str], sizes: Sequence[tuple[int, int
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="{MARK}">
-<title>{title}</title>
+<title dir="{direction}">{title}</title>
 <style>
 {style}
 </style>
 </head>
 <body data-direction="{book.reading_direction}"{' class="strip"' if strip else ""}>
 <header>
-<h1>{title}</h1>
+<h1 dir="{direction}">{title}</h1>
 <nav aria-label="Pages">
 {left}
 <span id="count" aria-live="polite"></span>

@@ -5,7 +5,7 @@ another version sets every page anew.
 """
 
 # pyright: standard
-# (skia-python ships no types)
+# (skia-python, PyICU and uharfbuzz ship no types)
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import icu
 import PIL
 import skia
+import uharfbuzz as hb
 
 from model.errors import IntegrityError
 from model.files import sha256_of
@@ -64,10 +66,11 @@ def _page(page: PageArt, digests: Mapping[Path, str]) -> tuple[PageArt, tuple[st
 
 @lru_cache(maxsize=1)
 def _room() -> str:
-    """The code that sets pages: this room's files, and the libraries that draw."""
-    room = Path(__file__).parent
-    files = sorted(path for path in room.iterdir() if path.suffix in (".py", ".js", ".css"))
-    return _digest(skia.__version__, PIL.__version__, *(path.read_bytes() for path in files))
+    """The code that sets pages: the page room's files, and the libraries that break, shape and draw."""
+    room = Path(__file__).parents[1]
+    files = sorted(path for path in room.rglob("*") if path.suffix in (".py", ".js", ".css"))
+    versions = skia.__version__, PIL.__version__, hb.__version__, icu.ICU_VERSION
+    return _digest(*versions, *(path.read_bytes() for path in files))
 
 
 def _digest(*facts: object) -> str:

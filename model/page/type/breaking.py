@@ -6,18 +6,31 @@ what is wrong with where it ends. Knows nothing of balloons and sizes.
 
 from __future__ import annotations
 
-from model.page.type.words import Piece
+from dataclasses import dataclass
+
+from model.page.type.words import Piece, Styles
 
 _SPLIT, _TORN = 0.12, 0.3  # of strain: a hyphen at a line's end, an end inside a phrase
 
-Styles = tuple[str, ...]
-Broken = tuple[str, Styles, float, float]  # text, its characters' styles, width, what is wrong with its end
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One line: its characters, each with its style and its place in the whole text, and its width.
+
+    A hyphen at its end has the style and place of the letter before it. `wrong`: what is wrong with its end.
+    """
+
+    text: str
+    styles: Styles
+    places: tuple[int, ...]
+    width: float
+    wrong: float
 
 
 def narrowest(
     pieces: tuple[Piece, ...],
     widths: tuple[float, ...],
-    space: float,
+    gaps: tuple[float, ...],
     hyphen: float,
     shares: tuple[float, ...],
     widest: float,
@@ -25,12 +38,12 @@ def narrowest(
     """The least reach at which the pieces fill exactly as many lines as there are shares, and those lines."""
     # Even lines without a gap between them need this much.
     low, high = min(sum(widths) / sum(shares), widest), widest
-    best = _fill(pieces, widths, space, hyphen, [share * high for share in shares])
+    best = _fill(pieces, widths, gaps, hyphen, [share * high for share in shares])
     if best is None:
         return None
     while high - low > 0.004 * widest:
         middle = (low + high) / 2
-        cuts = _fill(pieces, widths, space, hyphen, [share * middle for share in shares])
+        cuts = _fill(pieces, widths, gaps, hyphen, [share * middle for share in shares])
         if cuts is None:
             low = middle
         else:
@@ -41,15 +54,15 @@ def narrowest(
 def _fill(
     pieces: tuple[Piece, ...],
     widths: tuple[float, ...],
-    space: float,
+    gaps: tuple[float, ...],
     hyphen: float,
     rooms: list[float],
 ) -> list[tuple[int, float]] | None:
     """Pour the pieces into lines: where each line ends, and its width; None when they do not fit."""
     lines: list[tuple[int, float]] = []
     used, begun, split = 0.0, False, False
-    for index, (piece, width) in enumerate(zip(pieces, widths, strict=True)):
-        gap = space if piece.spaced and begun else 0.0
+    for index, (piece, width, before) in enumerate(zip(pieces, widths, gaps, strict=True)):
+        gap = before if begun else 0.0
         tail = hyphen if piece.splits else 0.0
         if begun and used + gap + width + tail > rooms[len(lines)]:
             lines.append((index, used + hyphen if split else used))
@@ -67,14 +80,16 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[Broke
     for end, width in ends:
         text = ""
         styles: Styles = ()
+        places: tuple[int, ...] = ()
         for piece in pieces[first:end]:
-            if piece.spaced and text:
-                text, styles = text + " ", (*styles, *styles[-1:])
+            if piece.gap and text:
+                text, styles, places = text + piece.gap, (*styles, styles[-1]), (*places, piece.start - 1)
             text, styles = text + piece.text, (*styles, *piece.styles)
-        if pieces[end - 1].splits:
-            text, styles = text + "-", (*styles, *styles[-1:])
+            places = (*places, *range(piece.start, piece.start + len(piece.text)))
         last = pieces[end - 1]
+        if last.splits:
+            text, styles, places = text + "-", (*styles, styles[-1]), (*places, places[-1])
         wrong = _TORN if last.torn else _SPLIT if last.splits else 0.0
-        lines.append((text, styles, width, wrong if end < len(pieces) else 0.0))
+        lines.append(Broken(text, styles, places, width, wrong if end < len(pieces) else 0.0))
         first = end
     return lines

@@ -1,7 +1,9 @@
 """Emphasis: `*italic*`, `**bold**` and `***both***` in what people say, as styles of single characters.
 
 In: text as it was written. Out: the text without marks, and a style for each character; or the plain text.
-An asterisk that marks nothing (`2 * 3`, `****`, `f*ck`, or one after a backslash) stays what it is.
+One rule: asterisks are marks when they stand in pairs, outside of words, around something that can be said: a
+letter, a digit, or one of ?!…. Any other asterisk (`2 * 3`, `****`, `f*ck`, `*_*`, or one after a backslash)
+stays what it is. `actions` tells where the rule may have taken marks that were not of emphasis.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from itertools import groupby
 STYLES = ("regular", "bold", "italic", "bold_italic")
 
 _MARKED = re.compile(r"(?<!\*)(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?!\*)", re.DOTALL)
+_SAID = frozenset("?!…？！‽")  # signs that can be stressed by themselves
+_ENDS = ".!?…"  # of sentences
 _LITERAL = "\ue000"  # stands for an escaped asterisk while marks are looked for
 
 
@@ -29,6 +33,18 @@ def plain(text: str) -> str:
     return marked(text, "regular")[0]
 
 
+def actions(text: str) -> tuple[str, ...]:
+    """What stands between single asterisks as a sentence of its own in small letters, as `*sigh*` does.
+
+    It is set as emphasis, like all that is marked so; who wrote it may have meant the asterisks to show.
+    """
+    return tuple(
+        match[0]
+        for match in _MARKED.finditer(text.replace("\\*", _LITERAL))
+        if len(match[1]) == 1 and match[2][0].islower() and _is_mark(match.string, match) and _alone(match)
+    )
+
+
 def spans(text: str, styles: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Stretches of one style, each with that style."""
     pairs = zip(text, styles, strict=True)
@@ -42,13 +58,30 @@ def _parsed(text: str, style: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     start = 0
     for match in _MARKED.finditer(text):
-        before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
-        if _in_word(before, match[2][0]) or _in_word(match[2][-1], after):
+        if not _is_mark(text, match):
             continue
         found.append((text[start : match.start()], style))
         found += _parsed(match[2], _changed(style, len(match[1])))
         start = match.end()
     return [(part, which) for part, which in (*found, (text[start:], style)) if part]
+
+
+def _alone(match: re.Match[str]) -> bool:
+    """Whether a marked stretch is a whole sentence: no other goes on before it, in it or after it."""
+    before, after = match.string[: match.start()].rstrip(), match.string[match.end() :].lstrip(_ENDS + " ")
+    return (
+        (not before or before[-1] in _ENDS + "*")
+        and not any(sign in match[2] for sign in _ENDS)
+        and (not after or after[0] == "*" or after[0].isupper())
+    )
+
+
+def _is_mark(text: str, match: re.Match[str]) -> bool:
+    """Whether a pair of asterisks marks what is between them, the match's second group."""
+    before, after = text[: match.start()][-1:], text[match.end() : match.end() + 1]
+    return any(one.isalnum() or one in _SAID for one in match[2]) and not (
+        _in_word(before, match[2][0]) or _in_word(match[2][-1], after)
+    )
 
 
 def _in_word(before: str, after: str) -> bool:

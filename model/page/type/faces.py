@@ -1,8 +1,7 @@
 """Faces: how wide text sets in which style, with which glyphs, and which characters no face has.
 
-In: a family of font files (`typefaces.py`). Out: runs of glyphs. Characters outside the family are looked for
-in the bundled faces, then among the system's; what nobody has is set as `?` and can be asked for. A style
-that the family lacks is leaned or thickened from one it has. Knows nothing of balloons.
+In: a family of font files (`typefaces.py`), lines with a style and a level for each character. Out: runs of
+glyphs from left to right. What no face has is set as `?` and can be asked for. Knows nothing of balloons.
 """
 
 # pyright: standard
@@ -15,48 +14,46 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import skia
 
-from model.page.type.emphasis import STYLES, spans
-from model.page.type.fontfiles import typeface_of
-from model.page.type.shaping import Shape, Shaper, shaper_of
+from model.page.type.emphasis import STYLES
+from model.page.type.face import Face, bundled_face, face_of, seen, system_face
 from model.page.type.typefaces import Family, fallbacks, family
+from model.page.type.unicode import clusters, levels, script_of, visual_order
 
 REPLACEMENT = "?"
 
-_LEAN = -0.2  # of a face that has no italic
-_MEASURE_SIZE = 128.0
-# Which style stands in for a missing one, best first.
-_STAND_INS = {
-    "regular": ("regular",),
-    "bold": ("bold", "regular"),
-    "italic": ("italic", "regular"),
-    "bold_italic": ("bold_italic", "bold", "italic", "regular"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """One typeface as it is used: narrowed by `scale`, leaned, thickened; plainly set without a shaper."""
-
-    typeface: skia.Typeface
-    shaper: Shaper | None = None
-    scale: float = 1.0
-    leans: bool = False
-    thickened: bool = False
+_ONE_SCRIPT = "\u02ff"  # up to here letters are Latin
+_ANY_SCRIPT = ("Common", "Inherited")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of text in one face; `width` and the glyphs' places (x, y, downwards) are in ems."""
+    """A stretch of text in one face and direction; `width` and glyphs' places (x, y, downwards) are in ems.
+
+    `text`, which begins at `start` in its line, stands in the order in which it is read. Each glyph has in
+    `sources` the index in `text` of the first character that it draws.
+    """
 
     text: str
     face: Face
     width: float
     glyphs: tuple[int, ...]
     places: tuple[tuple[float, float], ...]
+    sources: tuple[int, ...]
+    start: int
+    leftwards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What stands for a character: what is drawn in which faces, and what nobody has."""
+
+    parts: tuple[tuple[Face, str], ...]
+    missing: str = ""
 
 
 class Faces:
@@ -72,22 +69,45 @@ class Faces:
         self.name = "+".join((chosen.name, *(file.stem for file in others)))
         if by_content:
             self.name += "-" + hashlib.sha256(chosen.files["regular"].read_bytes()).hexdigest()[:12]
-        self._main = {style: _face(chosen, style) for style in STYLES}
+        self._main = {style: face_of(chosen, style) for style in STYLES}
         self._fallbacks = tuple(others)
-        self._chosen: dict[tuple[str, str], Face | None] = {}
+        self._chosen: dict[tuple[str, str], _Drawn] = {}
         self._runs: dict[tuple[str, str], tuple[Run, ...]] = {}
 
+    def line(self, text: str, styles: Sequence[str], order: Sequence[int] = ()) -> tuple[Run, ...]:
+        """A line as runs from left to right; characters nobody has become `?`.
+
+        Args:
+            text: as it is read.
+            styles: of each character.
+            order: the embedding level of each character; none when all are 0.
+        """
+        characters: list[str] = []
+        marks: list[tuple[int, str, Face, str]] = []
+        script = next((its for cluster in clusters(text) if (its := _script(cluster, ""))), "")
+        at = 0
+        for cluster in clusters(text):
+            script = _script(cluster, script)
+            for face, part in self._drawn(cluster, styles[at]).parts:
+                characters += part
+                marks += [(order[at] if order else 0, styles[at], face, script)] * len(part)
+            at += len(cluster)
+        whole = "".join(characters)
+        found: list[Run] = []
+        turned: list[int] = []
+        at = 0
+        for (level, _, face, _), stretch in groupby(marks):
+            length = len(list(stretch))
+            found.append(_run(face, whole, at, at + length, level % 2 == 1))
+            turned.append(level)
+            at += length
+        return tuple(found[index] for index in visual_order(turned))
+
     def runs(self, text: str, style: str) -> tuple[Run, ...]:
-        """`text` as runs from left to right; characters nobody has become `?`."""
+        """A text of one style by itself, in the direction of its first letter, as `line`."""
         key = (text, style)
         if key not in self._runs:
-            found: list[Run] = []
-            leftwards = _first_strong_is_leftwards(text)
-            for stretch, turned in _directions(text):
-                runs = [_run(face, part, turned) for face, part in self._stretches(stretch, style)]
-                runs = runs[::-1] if turned else runs
-                found = [*runs, *found] if leftwards else [*found, *runs]
-            self._runs[key] = tuple(found)
+            self._runs[key] = self.line(text, (style,) * len(text), levels(text))
         return self._runs[key]
 
     def width(self, text: str, style: str) -> float:
@@ -96,67 +116,53 @@ class Faces:
 
     def marked_width(self, text: str, styles: tuple[str, ...]) -> float:
         """How wide `text` sets when each character has a style of its own, in ems."""
-        return sum(self.width(part, style) for part, style in spans(text, styles))
+        if len(set(styles)) == 1:
+            return self.width(text, styles[0])
+        return sum(run.width for run in self.line(text, styles, levels(text)))
 
     def missing(self, text: str) -> tuple[str, ...]:
-        """The characters of `text` that no face has, in order of appearance, each once."""
-        return tuple(
-            character for character in dict.fromkeys(text) if self._face_for(character, "regular") is None
-        )
+        """What no face has of `text`, in order of appearance, each once.
 
-    def _stretches(self, text: str, style: str) -> list[tuple[Face, str]]:
-        """Split text where the face changes."""
-        found: list[tuple[Face, list[str]]] = []
-        for character in text:
-            face = self._face_for(character, style)
-            if face is None:
-                character, face = REPLACEMENT, self._main[style]
-            elif unicodedata.combining(character) and found:
-                # A mark stays in its letter's face when that can draw it, so the two meet.
-                last = found[-1][0]
-                face = last if last.typeface.unicharToGlyph(ord(character)) else face
-            if found and found[-1][0] is face:
-                found[-1][1].append(character)
-            else:
-                found.append((face, [character]))
-        return [(face, "".join(characters)) for face, characters in found]
+        A single character, or a sequence such as a family of emoji, which is one thing to a reader.
+        """
+        found = (self._drawn(cluster, "regular").missing for cluster in clusters(text))
+        return tuple(dict.fromkeys(missing for missing in found if missing))
 
-    def _face_for(self, character: str, style: str) -> Face | None:
-        key = (character, style)
+    def _drawn(self, cluster: str, style: str) -> _Drawn:
+        key = (cluster, style)
         if key not in self._chosen:
-            self._chosen[key] = self._find(character, style)
+            self._chosen[key] = self._find(cluster, style)
         return self._chosen[key]
 
-    def _find(self, character: str, style: str) -> Face | None:
+    def _find(self, cluster: str, style: str) -> _Drawn:
         main = self._main[style]
-        if character.isspace() or unicodedata.category(character) in ("Cf", "Mn"):
-            # Spaces are advanced over; joiners and variation selectors are nothing to see.
+        shown = seen(cluster)
+        if not shown:
+            # Spaces are advanced over; joiners and selectors by themselves are nothing to see.
+            return _Drawn(((main, cluster),))
+        face = self._face_with(cluster, style)
+        if face is not None:
+            return _Drawn(((face, cluster),))
+        letter = self._face_with(cluster[0], style) if seen(cluster[0]) else None
+        if letter is None or not all(unicodedata.combining(mark) for mark in shown[1:]):
+            return _Drawn(((main, REPLACEMENT),), shown if len(shown) == 1 else cluster)
+        # A letter that has a face is not lost with a mark that has none.
+        kept = "".join(mark for mark in cluster if mark not in shown or letter.has(mark))
+        lost = "".join(mark for mark in shown if not letter.has(mark))
+        return _Drawn(((letter, kept), (main, REPLACEMENT)), lost)
+
+    def _face_with(self, cluster: str, style: str) -> Face | None:
+        """The first face that draws all of a character, in a style as far as it is a letter that leans."""
+        main = self._main[style]
+        if main.has(cluster):
             return main
-        code = ord(character)
-        if main.typeface.unicharToGlyph(code):
-            return main
+        upright = not cluster[0].isalpha() or unicodedata.east_asian_width(cluster[0]) in ("W", "F")
+        fitting = style.replace("bold_italic", "bold").replace("italic", "regular") if upright else style
         for file in self._fallbacks:
-            face = _fallback(file, "bold" in style)
-            if face.typeface.unicharToGlyph(code):
+            face = bundled_face(file, fitting)
+            if face.has(cluster):
                 return face
-        found = skia.FontMgr().matchFamilyStyleCharacter("", skia.FontStyle(), [], code)
-        # A "last resort" face draws a box for everything, which is what must not happen.
-        if found is None or not found.unicharToGlyph(code) or "LastResort" in found.getFamilyName():
-            return None
-        return Face(found)
-
-
-def font(run: Run, size: float, squeeze: float = 1.0) -> skia.Font:
-    """The font that draws `run` at `size` points exactly as it was measured, or squeezed."""
-    return _font(run.face, size, squeeze)
-
-
-def glyph_names(characters: tuple[str, ...]) -> str:
-    """Characters by their Unicode names and numbers, for a message."""
-    return ", ".join(
-        f"{unicodedata.name(character, 'unnamed character')} (U+{ord(character):04X})"
-        for character in characters
-    )
+        return system_face(cluster, fitting)
 
 
 @lru_cache(maxsize=8)
@@ -172,73 +178,29 @@ def house_faces(font: str = "") -> Faces:
     return Faces(family(font), fallbacks(), by_content=bool(font))
 
 
-def _face(chosen: Family, style: str) -> Face:
-    stand_in = next(name for name in _STAND_INS[style] if name in chosen.files)
-    file = chosen.files[stand_in]
-    return Face(
-        typeface=typeface_of(file),
-        shaper=shaper_of(file),
-        scale=chosen.scale,
-        leans="italic" in style and "italic" not in stand_in,
-        thickened="bold" in style and "bold" not in stand_in,
-    )
+def font(run: Run, size: float, squeeze: float = 1.0) -> skia.Font:
+    """The font that draws `run` at `size` points exactly as it was measured, or squeezed."""
+    return run.face.font(size, squeeze)
 
 
-@lru_cache(maxsize=64)
-def _fallback(file: Path, bold: bool) -> Face:
-    """The face that stands in for a style, bold or not; opened when it is first needed."""
-    return Face(typeface_of(file), shaper_of(file), thickened=bold)
-
-
-def _run(face: Face, text: str, leftwards: bool) -> Run:
-    shape = face.shaper.shape(text, leftwards=leftwards) if face.shaper else _plainly(face, text)
+def _run(face: Face, text: str, start: int, end: int, leftwards: bool) -> Run:
+    shape = face.shaper.shape(text, start, end, leftwards=leftwards)
     return Run(
-        text,
+        text[start:end],
         face,
         shape.width * face.scale,
         shape.glyphs,
         tuple((x * face.scale, y) for x, y in shape.places),
+        tuple(source - start for source in shape.sources),
+        start,
+        leftwards,
     )
 
 
-def _plainly(face: Face, text: str) -> Shape:
-    """Glyph after glyph, for a face of the system, whose file is not known."""
-    made = _font(face, _MEASURE_SIZE)
-    glyphs = tuple(made.textToGlyphs(text))
-    places: list[tuple[float, float]] = []
-    x = 0.0
-    for advance in made.getWidths(glyphs):
-        places.append((x / _MEASURE_SIZE, 0.0))
-        x += advance
-    return Shape(glyphs, tuple(places), x / _MEASURE_SIZE)
-
-
-def _directions(text: str) -> list[tuple[str, bool]]:
-    """Stretches of one direction in logical order, each with whether it runs leftwards."""
-    found: list[tuple[str, bool]] = []
-    turned = _first_strong_is_leftwards(text)
-    for character in text:
-        strong = unicodedata.bidirectional(character)
-        if strong in ("R", "AL", "L", "EN"):
-            turned = strong in ("R", "AL")
-        if found and found[-1][1] == turned:
-            found[-1] = found[-1][0] + character, turned
-        else:
-            found.append((character, turned))
-    return found
-
-
-def _first_strong_is_leftwards(text: str) -> bool:
-    strong = (unicodedata.bidirectional(character) for character in text)
-    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
-
-
-def _font(face: Face, size: float, squeeze: float = 1.0) -> skia.Font:
-    made = skia.Font(face.typeface, size, face.scale * squeeze, _LEAN if face.leans else 0.0)
-    made.setEmbolden(face.thickened)
-    # Unhinted and subpixel: text measures the same at every resolution and in the PDF.
-    made.setHinting(skia.FontHinting.kNone)
-    made.setSubpixel(True)
-    made.setLinearMetrics(True)
-    made.setEdging(skia.Font.Edging.kAntiAlias)
-    return made
+def _script(cluster: str, before: str) -> str:
+    """The script of a character; that of the one before it, if it belongs to any."""
+    if cluster[0] <= _ONE_SCRIPT:
+        its = "Latin" if cluster[0].isalpha() else "Common"
+    else:
+        its = script_of(cluster[0])
+    return before if its in _ANY_SCRIPT else its

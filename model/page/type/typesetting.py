@@ -2,21 +2,23 @@
 
 In: words, a style, a size, the room there is. Out: settings, each a block of lines with the balloon body it
 needs. Lines in an oval are short, long, short, as letterers set them; columns are lines stood on end. Long
-words are broken by their language's patterns where that looks better. Knows nothing of where balloons go.
+words are broken by their language's patterns where that looks better. Lines are broken before their
+characters are put in visual order, and each keeps the levels it has in the whole text. Knows nothing of where
+balloons go.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from model.page.type.breaking import Broken, Styles, narrowest
+from model.page.type.breaking import Broken, narrowest
 from model.page.type.columns import length
 from model.page.type.emphasis import marked
 from model.page.type.faces import Faces
-from model.page.type.words import pieces_of
+from model.page.type.unicode import leftwards, levels
+from model.page.type.words import Measure, Styles, pieces_of, tidied
 
 LEADING = 1.17  # line pitch in ems
 ASCENT = 0.93  # of the pitch's box, from its top to the baseline, in ems
@@ -30,21 +32,21 @@ _SHAPES = (1.16, 1.3, 1.48)  # an oval's height over its text block's height, to
 _COLUMN_PITCH = 1.3  # ems from column to column
 _IDEALS = {(True, False): 1.75, (False, False): 3.6, (True, True): 1.25, (False, True): 2.2}
 
-Measure = Callable[[str, Styles], float]
-
 
 @dataclass(frozen=True, slots=True)
 class SetLine:
     """One line of text; `x` and `baseline` are in points from the body's centre and top.
 
-    Each character has its style (none: all have the setting's). Of a `vertical` line `x` is the middle of the
-    column and `baseline` its top.
+    Characters stand in the order in which they are read. Each has its style (none: all have the setting's)
+    and its embedding level by the Unicode bidirectional algorithm (none: all are 0). Of a `vertical` line `x`
+    is the middle of the column and `baseline` its top.
     """
 
     text: str
     x: float
     baseline: float
     styles: Styles = ()
+    levels: tuple[int, ...] = ()
     vertical: bool = False
 
 
@@ -115,17 +117,20 @@ def _settings(
     along, across = room[::-1] if vertical else room
     measure: Measure = partial(length, faces=faces) if vertical else faces.marked_width
     widest = (along - 2 * pad[0]) * (0.9 if oval else 1.0)
-    if widest <= size:
+    letters, styles = tidied(*marked(text, style))
+    if widest <= size or not letters:
         return []
-    letters, styles = marked(text, style)
+    turned = leftwards(language)
+    order = () if vertical else levels(letters, base=turned)
     ideal = _IDEALS[oval, vertical]
     found: list[Setting] = []
     for pieces in pieces_of(letters, styles, widest / size, measure, language):
         widths = tuple(measure(piece.text, piece.styles) * size for piece in pieces)
-        space, hyphen = faces.width(" ", style) * size, faces.width("-", style) * size
+        gaps = tuple(faces.width(piece.gap, style) * size if piece.gap else 0.0 for piece in pieces)
+        hyphen = faces.width("-", style) * size
         # A long speech looks much the same in every oval, and each costs time.
         shapes = (_SHAPES if len(pieces) < _LONG else _SHAPES[:1]) if oval else (1.0,)
-        total = sum(widths) + space * sum(piece.spaced for piece in pieces)
+        total = sum(widths) + sum(gaps)
         for count in _line_counts(total, pitch, ideal, len(pieces)):
             for shape in shapes:
                 block = count * pitch
@@ -133,13 +138,17 @@ def _settings(
                 if height > across:
                     continue
                 shares = tuple(_share(line, count, pitch, height, oval) for line in range(count))
-                broken = narrowest(pieces, widths, space, hyphen, shares, along - 2 * pad[0])
+                broken = narrowest(pieces, widths, gaps, hyphen, shares, along - 2 * pad[0])
                 if broken is None:
                     continue
                 reach, lines = broken
                 width = reach + 2 * pad[0]
                 strain = _strain(lines, shares, reach, width / height / ideal, shape)
-                rows = _rows(lines, (width, height), reach, pitch, size, oval, vertical)
+                placed = _rows(lines, (width, height), reach, pitch, size, oval, vertical, turned)
+                rows = tuple(
+                    replace(row, levels=tuple(order[place] for place in line.places)) if order else row
+                    for row, line in zip(placed, lines, strict=True)
+                )
                 body = (height, width) if vertical else (width, height)
                 found.append(Setting(rows, size, style, *body, strain))
     found.sort(key=lambda setting: setting.strain)
@@ -158,18 +167,21 @@ def _rows(
     size: float,
     oval: bool,
     vertical: bool,
+    turned: bool,
 ) -> tuple[SetLine, ...]:
     """Broken lines at their places in a body of (along, across) the lines."""
     top = (body[1] - len(lines) * pitch) / 2
     rows: list[SetLine] = []
-    for row, (text, styles, width, _) in enumerate(lines):
-        start = width if oval else reach
+    for row, line in enumerate(lines):
+        start = line.width if oval else reach
         if vertical:
             # The first column stands on the right.
             x = body[1] / 2 - top - (row + 0.5) * pitch
-            rows.append(SetLine(text, x, (body[0] - start) / 2, styles, vertical=True))
+            rows.append(SetLine(line.text, x, (body[0] - start) / 2, line.styles, vertical=True))
         else:
-            rows.append(SetLine(text, -start / 2, top + ASCENT * size + row * pitch, styles))
+            # In a box, lines that run leftwards begin at its right side.
+            x = start / 2 - line.width if turned else -start / 2
+            rows.append(SetLine(line.text, x, top + ASCENT * size + row * pitch, line.styles))
     return tuple(rows)
 
 
@@ -193,13 +205,13 @@ def _share(line: int, count: int, pitch: float, height: float, oval: bool) -> fl
 def _strain(
     lines: list[Broken], shares: tuple[float, ...], reach: float, stretch: float, shape: float
 ) -> float:
-    slack = [1.0 - width / (share * reach) for (_, _, width, _), share in zip(lines, shares, strict=True)]
+    slack = [1.0 - line.width / (share * reach) for line, share in zip(lines, shares, strict=True)]
     strain = sum(value**2 for value in slack) / len(slack)
     if len(lines) > 1 and slack[-1] > 0.55:
         strain += 0.25  # an orphan on the last line
-    if len(lines) > 2 and len(lines[-1][0].strip(".!?…")) < 4:
+    if len(lines) > 2 and len(lines[-1].text.strip(".!?…")) < 4:
         strain += 0.12  # so is a short word
-    strain += sum(wrong for *_, wrong in lines)
+    strain += sum(line.wrong for line in lines)
     return (
         strain
         + (0.35 if stretch > 1 else 0.8) * math.log(stretch) ** 2

@@ -1,101 +1,110 @@
 """Words: text in pieces between which a line may end.
 
-In: text with a style for each character, the widest line, a language. Out: pieces; twice where there are long
-words, without and with the places at which their language breaks them, or ideographs, as phrases and one by
-one. Knows nothing of lines.
+In: a text whose gaps are single spaces, with a style for each character, the widest line, a language. Out:
+pieces; twice where there are long words, without and with the places at which their language breaks them, or
+Japanese, as phrases and one by one. Where a line may end is said by Unicode (`unicode.py`), in which words a
+hyphen may stand by `hyphenation.py`. Knows nothing of lines.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from model.page.type.hyphenation import break_positions
+from model.page.type.hyphenation import break_positions, takes_hyphens
+from model.page.type.unicode import clusters, line_ends
 
-# Kinsoku: what may not begin a line, and what may not end one.
-_NO_START = frozenset(
-    "、。，．・：；？！ー〜…‥）］｝」』】〉》〕’”,.!?:;)]}%»ぁぃぅぇぉっゃゅょァィゥェォッャュョヵヶ々"
-)
-_STOPS = frozenset("、。，．！？…‥―—」』）〉》】”’・")  # after which a phrase is over
-_NO_END = frozenset("（［｛「『【〈《〔‘“([{«¿¡")
 _LONG = 12  # letters: a word that may be broken although it has room
-_PHRASE = 7  # ideographs that are kept together at most
+_PHRASE = 7  # characters of a phrase that are kept together at most
 
-# A word, with signs that a space parts from it and that may not begin a line, as French sets them.
-_WORD = re.compile(r"(?:[«‹][ \u00a0\u202f])?(?:\S|[\u00a0\u202f])+(?: [?!:;»›…]+[.,)]*(?!\S))*")
+_GAPS = re.compile(r"[^\S\u00a0\u2007\u202f]+")  # spaces at which a line may end
+_SOFT_HYPHEN = "\u00ad"
 
-_Styles = tuple[str, ...]
+Styles = tuple[str, ...]
+Measure = Callable[[str, Styles], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is never broken: a word, a part of one, or ideographs. `spaced` when a space stands before it.
+    """What is never broken: a word, a part of one, or ideographs; `start` is where it begins in its text.
 
-    `splits`: inside a word, so that a line that ends here shows a hyphen. `torn`: inside a phrase, so that no
-    line should end here that has another place to.
+    `gap`: the space before it, if any. `splits`: inside a word, so that a line that ends here shows a hyphen.
+    `torn`: inside a phrase, so that no line should end here that has another place to.
     """
 
     text: str
-    styles: _Styles
-    spaced: bool = False
+    styles: Styles
+    start: int
+    gap: str = ""
     splits: bool = False
     torn: bool = False
 
 
+def tidied(text: str, styles: Styles) -> tuple[str, Styles]:
+    """The text with one space in each gap, which is a wide one where one was, and none around it."""
+    kept = ""
+    its: list[str] = []
+    end = len(text.rstrip())
+    at = len(text) - len(text.lstrip())
+    for gap in _GAPS.finditer(text, at, end):
+        kept += text[at : gap.start()] + ("\u3000" if "\u3000" in gap[0] else " ")
+        its += [*styles[at : gap.start()], styles[gap.start() - 1]]
+        at = gap.end()
+    return kept + text[at:end], (*its, *styles[at:end])
+
+
 def pieces_of(
-    text: str,
-    styles: _Styles,
-    widest: float,
-    measure: Callable[[str, _Styles], float],
-    language: str,
+    text: str, styles: Styles, widest: float, measure: Measure, language: str
 ) -> tuple[tuple[Piece, ...], ...]:
     """The ways to take `text` apart; words wider than `widest` ems are broken in each of them."""
+    # Only hiragana tell where a phrase ends.
+    phrased = any("\u3041" <= character <= "\u309f" for character in text)
+    language = "ja" if phrased else language
     whole = _pieces(text, styles, widest, measure, language, soft=False)
-    if not whole:
-        return ()
-    if any(piece.torn for piece in whole):
+    if phrased:
+        ends = frozenset(line_ends(text, language, phrases=True))
+        whole = tuple(
+            replace(piece, torn=piece.torn or not (piece.start + len(piece.text) in ends or after.gap))
+            for piece, after in pairwise((*whole, Piece("", (), len(text), gap=" ")))
+        )
         return (_phrases(whole), whole)
     if all(len(piece.text) < _LONG for piece in whole):
-        return (whole,)
+        return (whole,) if whole else ()
     soft = _pieces(text, styles, widest, measure, language, soft=True)
     return (whole,) if soft == whole else (whole, soft)
 
 
 def _pieces(
-    text: str,
-    styles: _Styles,
-    widest: float,
-    measure: Callable[[str, _Styles], float],
-    language: str,
-    soft: bool,
+    text: str, styles: Styles, widest: float, measure: Measure, language: str, soft: bool
 ) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
-    # Only hiragana tell where a phrase ends.
-    phrased = any(_is_hiragana(character) for character in text)
-    for match in _WORD.finditer(text):
-        start = match.start()
-        for part in _breakable(match[0]):
-            places = break_positions(part, language) if soft and len(part) >= _LONG else ()
-            if not places and len(part) > 3 and measure(part, styles[start : start + len(part)]) > widest:
-                places = _forced(part, styles[start : start + len(part)], widest, measure, language)
-            ends = (*places, len(part))
-            for begin, end in zip((0, *places), ends, strict=True):
-                pieces.append(
-                    Piece(
-                        text=part[begin:end],
-                        styles=styles[start + begin : start + end],
-                        spaced=bool(pieces) and begin == 0 and start == match.start(),
-                        splits=end < len(part),
-                    )
+    gap = ""
+    for start, end in pairwise((0, *line_ends(text, language), len(text))):
+        part = text[start:end].rstrip(" \u3000")
+        softly = part.endswith(_SOFT_HYPHEN)
+        part = part.rstrip(_SOFT_HYPHEN) if softly else part
+        its = styles[start : start + len(part)]
+        places = break_positions(part, language) if soft and len(part) >= _LONG else ()
+        if not places and len(part) > 3 and measure(part, its) > widest:
+            places = _forced(part, its, widest, measure, language)
+        hyphenated = takes_hyphens(part)
+        for first, last in pairwise((0, *places, len(part))):
+            inside = last < len(part)
+            pieces.append(
+                Piece(
+                    text=part[first:last],
+                    styles=its[first:last],
+                    start=start + first,
+                    gap=gap if first == 0 else "",
+                    splits=hyphenated if inside else softly,
+                    torn=inside and not hyphenated,
                 )
-                if phrased and len(pieces) > 1 and not pieces[-1].spaced and not pieces[-2].splits:
-                    pieces[-2] = replace(pieces[-2], torn=_within_phrase(pieces[-2].text, pieces[-1].text))
-            start += len(part)
-    return tuple(pieces)
+            )
+        gap = text[end - 1] if text[end - 1] in " \u3000" else ""
+    return tuple(piece for piece in pieces if piece.text)
 
 
 def _phrases(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
@@ -104,28 +113,14 @@ def _phrases(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     for piece in pieces:
         last = found[-1] if found else None
         if last is not None and last.torn and len(last.text) + len(piece.text) <= _PHRASE:
-            found[-1] = replace(
-                piece, text=last.text + piece.text, styles=last.styles + piece.styles, spaced=last.spaced
-            )
+            text, styles = last.text + piece.text, last.styles + piece.styles
+            found[-1] = replace(piece, text=text, styles=styles, start=last.start, gap=last.gap)
         else:
             found.append(piece)
     return tuple(found)
 
 
-def _within_phrase(before: str, after: str) -> bool:
-    """Whether one would not breathe between two pieces of Japanese.
-
-    Phrases end in hiragana, with a particle or an ending, and begin with a kanji, a katakana or a number.
-    """
-    last, first = before[-1], after[0]
-    if not (_is_ideograph(last) or _is_ideograph(first)) or last in _STOPS or first in _NO_END:
-        return False
-    return not (_is_hiragana(last) and not _is_hiragana(first) and before not in ("お", "ご"))
-
-
-def _forced(
-    part: str, styles: _Styles, widest: float, measure: Callable[[str, _Styles], float], language: str
-) -> tuple[int, ...]:
+def _forced(part: str, styles: Styles, widest: float, measure: Measure, language: str) -> tuple[int, ...]:
     """Where to break what is wider than a line: as its language does, or evenly where it has no patterns."""
     allowed = break_positions(part, language)
     places: list[int] = []
@@ -134,41 +129,13 @@ def _forced(
         if measure(part[begin:following], styles[begin:following]) > 0.85 * widest:
             places.append(place)
             begin = place
-    ends = (*places, len(part))
-    pairs = zip((0, *places), ends, strict=True)
+    pairs = pairwise((0, *places, len(part)))
     if allowed and all(measure(part[a:b], styles[a:b]) <= 0.95 * widest for a, b in pairs):
         return tuple(places)
-    length = max(2, math.ceil(len(part) / math.ceil(measure(part, styles) / (widest * 0.9))))
-    cuts = list(range(length, len(part), length))
-    if cuts and len(part) - cuts[-1] == 1:
+    # A letter keeps its marks.
+    letters = clusters(part)
+    length = max(2, math.ceil(len(letters) / math.ceil(measure(part, styles) / (widest * 0.9))))
+    cuts = list(range(length, len(letters), length))
+    if cuts and len(letters) - cuts[-1] == 1:
         cuts.pop()
-    return tuple(cuts)
-
-
-def _breakable(word: str) -> list[str]:
-    """A word in parts between which a line may end: after hyphens and dashes, around ideographs."""
-    parts: list[str] = []
-    for character in word:
-        if not parts:
-            parts.append(character)
-            continue
-        last = parts[-1][-1]
-        may_part = (
-            _is_ideograph(character)
-            or _is_ideograph(last)
-            or (last in "-–—/…" and character.isalnum() and len(parts[-1]) > 1)
-        )
-        if may_part and character not in _NO_START and last not in _NO_END:
-            parts.append(character)
-        else:
-            parts[-1] += character
-    return parts
-
-
-def _is_hiragana(character: str) -> bool:
-    return "\u3041" <= character <= "\u309f"
-
-
-def _is_ideograph(character: str) -> bool:
-    """Whether `character` is one of kana, kanji, hangul and their full-width company."""
-    return unicodedata.east_asian_width(character) in ("W", "F")
+    return tuple(len("".join(letters[:cut])) for cut in cuts)

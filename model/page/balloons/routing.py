@@ -1,0 +1,280 @@
+"""Routing: the tails of a panel, found together, so that none crosses another, a balloon or a face.
+
+In: placed balloons in reading order, the panel's people. Out: the balloons with their tails, and how many
+tails are wrong. A tail is the straight one where that is clear. Otherwise it is the best of many that leave
+the balloon anywhere and lead to the speaker's mouth or the rim of the head. Knows nothing of outlines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.page.anatomy import face_of, mouth_of
+from model.page.balloons.people import Person
+from model.page.balloons.placed import Balloon, Tail
+from model.page.balloons.tails import LONGEST, body_of, shortest, straight_tail
+from model.page.plane import Point, Rect
+from model.page.type.typesetting import FULLNESS
+
+Numbers = NDArray[np.float64]
+
+_AIR = 1.2  # points between a tail and what it must not touch
+_HALF = 0.5  # ems: half of a tail's width where it leaves its balloon; it ends in a point
+_EDGES = 24  # places around a balloon where its tail may begin
+_RIM = 8  # places around a head where it may end
+_LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
+_KEPT = 16  # of the tails that touch nothing, how many are tried with those of other balloons
+_ALONG = np.linspace(0.08, 1.0, 12)  # where a tail is tested
+_LOOKED_AT = 160  # of a balloon's ways at once, best first
+_TRIES = 1500  # steps in looking for ways that do not cross
+_STEEP = 0.3  # the cosine of the flattest angle at which a tail leaves its balloon
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Balloons with their tails; how many lack one, and how many tails run into something or each other."""
+
+    balloons: tuple[Balloon, ...]
+    tailless: int
+    crossing: int
+
+    @property
+    def faults(self) -> int:
+        return self.tailless + self.crossing
+
+
+def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
+    """Find the tails of a panel. Deterministic."""
+    speaking = [index for index, one in enumerate(balloons) if one.head is not None]
+    size = max((one.size for one in balloons), default=0.0)
+    straight = {index: straight_tail(balloons[index]) for index in speaking}
+    ways: dict[int, Numbers] = {}
+    for index, tail in straight.items():
+        way = _stack(tail)
+        ways[index] = way[~_touches(index, way, balloons, people)]
+    chosen, crossing = _together(ways, size)
+    # Only those in trouble look for other ways, and all of them when that is not enough.
+    for wanting in (_in_trouble(ways, chosen, size), speaking):
+        if len(chosen) == len(speaking) and not crossing:
+            break
+        for index in wanting:
+            if len(ways[index]) < 2:
+                ways[index] = np.concatenate([ways[index], _clear_ways(index, balloons, people)])
+        chosen, crossing = _together(ways, size)
+    found = list(balloons)
+    tailless = 0
+    for index in speaking:
+        way, tail = chosen.get(index), straight[index]
+        if way is not None and (tail is None or not np.array_equal(way, _stack(tail)[0])):
+            tail = _tail(balloons[index], way)
+        crossing += way is None and tail is not None
+        tailless += tail is None
+        found[index] = replace(balloons[index], tail=tail)
+    return Routed(tuple(found), tailless, crossing)
+
+
+def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers], size: float) -> list[int]:
+    """The balloons that have no way, or whose way crosses another's."""
+    return [
+        index
+        for index in ways
+        if index not in chosen
+        or any(_cross(chosen[index][None], way, size)[0] for other, way in chosen.items() if other != index)
+    ]
+
+
+def _together(ways: dict[int, Numbers], size: float) -> tuple[dict[int, Numbers], int]:
+    """One way for each balloon that has any, so that few cross, and how many do; first ways are the best."""
+    order = sorted((index for index in ways if len(ways[index])), key=lambda index: len(ways[index]))
+    best: tuple[int, dict[int, Numbers]] | None = None
+    tries = _TRIES
+
+    def search(at: int, chosen: dict[int, Numbers], crossed: int) -> None:
+        nonlocal best, tries
+        tries -= 1
+        if best is not None and (crossed >= best[0] or tries < 0):
+            return
+        if at == len(order):
+            best = crossed, dict(chosen)
+            return
+        index = order[at]
+        crossings = np.zeros(len(ways[index]), dtype=np.int64)
+        for other in chosen.values():
+            crossings += _cross(ways[index], other, size)
+        for way in np.argsort(crossings, kind="stable"):
+            search(at + 1, {**chosen, index: ways[index][way]}, crossed + int(crossings[way]))
+            if best is not None and best[0] == 0:
+                return
+
+    search(0, {}, 0)
+    return (best[1], best[0]) if best is not None else ({}, 0)
+
+
+def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person]) -> Numbers:
+    """The best ways of a balloon that touch nothing, best first: (n, 2, 2)."""
+    balloon = balloons[index]
+    ways, costs = _ways(balloon, people)
+    ways = ways[np.argsort(costs, kind="stable")]
+    found: list[Numbers] = []
+    for start in range(0, len(ways), _LOOKED_AT):
+        some = ways[start : start + _LOOKED_AT]
+        some = some[~_touches(index, some, balloons, people)]
+        while len(some) and len(found) < _KEPT:
+            # Ways that are nearly alike are crossed by the same others.
+            if all(np.linalg.norm(some[0] - one, axis=-1).sum() > balloon.size for one in found):
+                found.append(some[0])
+            some = some[np.linalg.norm(some - some[0], axis=-1).sum(axis=-1) > balloon.size]
+        if len(found) >= _KEPT // 2:
+            break
+    return np.array(found).reshape(-1, 2, 2)
+
+
+def _ways(balloon: Balloon, people: Sequence[Person]) -> tuple[Numbers, Numbers]:
+    """Tails that a balloon might have, (n, 2, 2) from edges to tips, and what each costs by itself."""
+    head = balloon.head
+    assert head is not None
+    body, size = body_of(balloon), balloon.size
+    mouth, centre = mouth_of(head), body.centre
+    angles = np.linspace(0.0, 2 * math.pi, _EDGES, endpoint=False)
+    across, down = (
+        np.sign(part) * np.abs(part) ** (2 / FULLNESS) for part in (np.cos(angles), np.sin(angles))
+    )
+    edges = np.stack([centre.x + across * body.width / 2, centre.y + down * body.height / 2], axis=-1)
+    slopes = (np.sign(part) * np.abs(part) ** (FULLNESS - 1) for part in (across, down))
+    away = np.stack([slope / side for slope, side in zip(slopes, (body.width, body.height), strict=True)], -1)
+    away /= np.linalg.norm(away, axis=-1, keepdims=True)
+    hidden = balloon.rect.contains(Rect(mouth.x, mouth.y, 0.0, 0.0))
+    goals = _shown(head, people) if hidden else [(mouth.x, mouth.y), *_rim(head)]
+    tips: list[Numbers] = []
+    for x, y in goals:
+        whole = np.array([x, y]) - edges
+        length = np.linalg.norm(whole, axis=-1, keepdims=True)
+        for share in _LENGTHS:
+            reach = np.minimum(share * length, LONGEST * size)
+            tips.append(edges + whole / np.maximum(length, 1e-9) * reach)
+    tip = np.concatenate(tips)
+    edge = np.tile(edges, (len(tips), 1))
+    ways = np.stack([edge, tip], axis=1)
+    way = tip - edge
+    length = np.linalg.norm(way, axis=-1)
+    unit = way / np.maximum(length[:, None], 1e-9)
+    steep = (unit * np.tile(away, (len(tips), 1))).sum(axis=-1)
+    rest = np.array([mouth.x, mouth.y]) - tip
+    left = np.linalg.norm(rest, axis=-1)
+    leads = np.ones(len(tip)) if hidden else (unit * rest).sum(axis=-1) / np.maximum(left, 1e-9)
+    least = shortest(balloon)
+    cost = (
+        0.12 * length / size
+        + 0.3 * left / size
+        + 2.0 * (1.0 - steep)
+        + 2.5 * (1.0 - leads) * (left > 0.3 * head.height)
+        + 4.0 * np.maximum(least - length, 0.0) / size
+    )
+    for other in people:
+        if other.head != head:
+            theirs = mouth_of(other.head)
+            nearer = np.hypot(tip[:, 0] - theirs.x, tip[:, 1] - theirs.y) < left
+            cost = cost + 3.0 * nearer
+    possible = (steep > _STEEP) & (length > 0.5 * size) & (leads > 0.2)
+    return ways[possible], cost[possible]
+
+
+def _rim(head: Rect) -> list[tuple[float, float]]:
+    """Places around a head, just inside its outline."""
+    turns = (2 * math.pi * step / _RIM for step in range(_RIM))
+    return [
+        (
+            head.centre.x + 0.46 * head.width * math.cos(turn),
+            head.centre.y + 0.48 * head.height * math.sin(turn),
+        )
+        for turn in turns
+    ]
+
+
+def _shown(head: Rect, people: Sequence[Person]) -> list[tuple[float, float]]:
+    """Places on the figure below its head, for a balloon that covers that."""
+    figure = next((one.figure for one in people if one.head == head), head)
+    return [
+        (figure.x + share * figure.width, figure.y + height * figure.height)
+        for height in (0.6, 0.8, 0.95)
+        for share in (0.2, 0.5, 0.8)
+    ]
+
+
+def _touches(
+    index: int, ways: Numbers, balloons: Sequence[Balloon], people: Sequence[Person]
+) -> NDArray[np.bool_]:
+    """Which ways run into another balloon, or into a face that the balloon itself does not cover."""
+    own = balloons[index]
+    along = _points(ways)
+    wide = _AIR + _HALF * own.size * (1.0 - np.concatenate([_ALONG, _ALONG]))
+    touching = np.zeros(len(ways), dtype=bool)
+    for other, balloon in enumerate(balloons):
+        if other != index:
+            touching |= _inside(along, balloon.rect, wide)
+    for one in people:
+        face = face_of(one.head)
+        if not own.rect.overlap(face):
+            touching |= _in_oval(along, face) if one.head == own.head else _inside(along, face)
+    return touching
+
+
+def _points(ways: Numbers) -> Numbers:
+    """Places along each way, on the straight line and on the tail's own bend: (n, m, 2)."""
+    t = _ALONG[None, :, None]
+    edge, tip = ways[:, :1], ways[:, 1:]
+    bend = edge + np.array([0.3, 0.55]) * (tip - edge)
+    straight = edge + t * (tip - edge)
+    bent = (1 - t) ** 2 * edge + 2 * t * (1 - t) * bend + t**2 * tip
+    return np.concatenate([straight, bent], axis=1)
+
+
+def _inside(along: Numbers, rect: Rect, wide: Numbers | float = 0.0) -> NDArray[np.bool_]:
+    """Whether a place of a way, or what lies so near to it, is in a rectangle."""
+    across = np.abs(along[..., 0] - rect.centre.x) < rect.width / 2 + wide
+    down = np.abs(along[..., 1] - rect.centre.y) < rect.height / 2 + wide
+    return (across & down).any(axis=1)
+
+
+def _in_oval(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
+    x = (along[..., 0] - rect.centre.x) / (rect.width / 2)
+    y = (along[..., 1] - rect.centre.y) / (rect.height / 2)
+    return (x**2 + y**2 < 1.0).any(axis=1)
+
+
+def _tail(balloon: Balloon, way: Numbers) -> Tail:
+    edge, tip = (Point(float(x), float(y)) for x, y in way)
+    # The wedge begins inside the body, behind its edge.
+    depth = 0.5 * min(balloon.rect.width, balloon.rect.height)
+    length = max(edge.distance(tip), 1e-9)
+    return Tail(edge.towards(tip, -depth / length), edge, tip)
+
+
+def _stack(tail: Tail | None) -> Numbers:
+    """A tail as a way: (1, 2, 2); none as no way."""
+    if tail is None:
+        return np.zeros((0, 2, 2))
+    return np.array([[[tail.edge.x, tail.edge.y], [tail.tip.x, tail.tip.y]]])
+
+
+def _cross(ways: Numbers, other: Numbers, size: float) -> NDArray[np.bool_]:
+    """Which ways (n, 2, 2) meet another one (2, 2), in balloons with letters of this size."""
+    places = ways[:, :1] + _ALONG[None, :, None] * (ways[:, 1:] - ways[:, :1])
+    others = other[0] + _ALONG[:, None] * (other[1] - other[0])
+    wide = _HALF * size * (1.0 - _ALONG)
+    between = np.linalg.norm(places[:, :, None] - others, axis=-1)
+    near = (between < 0.5 + wide[:, None] + wide).any(axis=(1, 2))
+    start, end = ways[..., 0, :], ways[..., 1, :]
+    first, last = other[0], other[1]
+    apart = _side(start, end, first) != _side(start, end, last)
+    return near | (apart & (_side(first, last, start) != _side(first, last, end)))
+
+
+def _side(start: Numbers, end: Numbers, point: Numbers) -> NDArray[np.bool_]:
+    across, down = end[..., 0] - start[..., 0], end[..., 1] - start[..., 1]
+    return across * (point[..., 1] - start[..., 1]) > down * (point[..., 0] - start[..., 0])
