@@ -121,7 +121,7 @@ def cpu_index() -> Iterator[str]:
             self.send_response(200 if self.path == "/torch/" else 404)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:

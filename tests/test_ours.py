@@ -21,7 +21,8 @@ from model.memory.vibe.pictures import Album
 from model.ours import is_ours, leftovers, remove_ours, set_aside
 from model.page.export.book import export_book
 from model.page.values import Book, PageArt, PanelArt
-from tests.download.conftest import FakeHub, hub  # noqa: F401
+from tests.download.conftest import hub  # noqa: F401
+from tests.download.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
 
@@ -216,7 +217,7 @@ def test_names_from_the_network_are_digests_before_they_are_paths(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tests.download.conftest import Handler
+    from tests.download.fake_hub import Handler
 
     true = Handler._info
     monkeypatch.setattr(

@@ -44,6 +44,7 @@ from model.render.flux.parts import FluxParts, place
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
+from model.variants import VARIANTS
 from quantization.advise import advise
 from quantization.plans import Canvas, Machine, MemoryPlan
 from quantization.sizes import FULL, MODELS
@@ -271,7 +272,7 @@ def at_level(
     folder: Path, scale: Scale, level: str, row: str, *, device: str, steps: int, turns: int
 ) -> list[Row]:
     """All rows of one level, turn by turn where one transformer serves all."""
-    dtype = compute_dtype(device, row)
+    dtype = compute_dtype(device, VARIANTS[row])
     checkpoint = opened(folder, row, None if level == FULL else quantize(folder, level))
     plain = grown(checkpoint, scale, dtype)
     plan = plan_for(plain, scale, level, device, row) if device != "cpu" or level != FULL else None

@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
         open_published(row, place, hashed=False),
         load_reference=people.__getitem__,
         device=device,
-        dtype=compute_dtype(device, row.name),
+        dtype=compute_dtype(device, row),
     )
     sampling = Sampling(
         steps=flags.steps,

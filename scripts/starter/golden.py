@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from model.files import BlobId
 from model.geometry import Box
 from model.render.flux.renderer import FluxRenderer
 from model.render.png import encode
@@ -70,7 +71,7 @@ def requests_of(checkpoint: Checkpoint, references: Mapping[str, str]) -> dict[s
 
     def panel(size: tuple[int, int], prompt: str, seed: int, **people: tuple[Box, str]) -> PanelRequest:
         regions = tuple(
-            Region(box=box, prompt=f"{WORDS[name]}, {doing}", reference=references[name])
+            Region(box=box, prompt=f"{WORDS[name]}, {doing}", reference=BlobId(references[name]))
             for name, (box, doing) in people.items()
         )
         return PanelRequest(

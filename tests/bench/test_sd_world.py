@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from model.files import BlobId
 from model.render.request import PanelRequest, Sampling
 from scripts.bench.drawer import Way, request_for
 from scripts.bench.held_out import Wanted, held_out_panels
@@ -27,7 +28,7 @@ def pair() -> Wanted:
 
 def asked(way: Way) -> PanelRequest:
     panel = pair()
-    references = {person.key: f"picture of {person.key}" for person in panel.people}
+    references = {person.key: BlobId(f"picture of {person.key}") for person in panel.people}
     sampling = Sampling(steps=2, guidance=3.0)
     return request_for(
         panel, references, way, weights="w", sampling=sampling, seed=1, background="colour comic, beach"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from model.files import BlobId
 from model.render.request import Sampling
 from scripts.bench import starter
 from scripts.bench.drawer import EVERYTHING, NO_MASK, NO_REFERENCES, TEXT_ONLY, request_for
@@ -79,7 +80,7 @@ def test_the_cast_is_described_in_passing() -> None:
 
 def test_ways_leave_out_what_they_say() -> None:
     panel = next(panel for panel in PANELS if len(panel.people) == 2)
-    references = {person.key: "ab" for person in panel.people}
+    references = {person.key: BlobId("ab") for person in panel.people}
     made = {
         way.name: request_for(panel, references, way, weights="w", sampling=SAMPLING, seed=1)
         for way in (EVERYTHING, NO_REFERENCES, NO_MASK, TEXT_ONLY)

@@ -103,7 +103,7 @@ def test_a_rehearsal_replaces_a_rehearsal_and_nothing_else(tmp_path: Path) -> No
         characters = Characters(library)
         first = characters.rehearsed(LOOK, story="one", picture=BlobId("a"), candidates=())
         assert characters.rehearsed(LOOK, story="one", picture=BlobId("b"), candidates=()).pictures == ("b",)
-        characters.choose(first.id, [list(map(BlobId, "c"))], "sighting", "approved")
+        characters.choose(first.id, [BlobId("c")], "sighting", "approved")
         assert characters.rehearsed(LOOK, story="one", picture=BlobId("d"), candidates=()).pictures == ("c",)
         assert [version.pictures for version in characters.versions(first.id)] == [("c",), ("b",), ("a",)]
 
@@ -112,7 +112,7 @@ def test_nobody_of_that_number_and_no_pictures_are_refused(tmp_path: Path) -> No
     with Library.open(tmp_path) as library:
         characters = Characters(library)
         with pytest.raises(ValueError, match="no character 7"):
-            characters.choose(7, [list(map(BlobId, "a"))], "user", "chosen")
+            characters.choose(7, [BlobId("a")], "user", "chosen")
         with pytest.raises(ValueError, match="one picture at least"):
             characters.choose(characters.introduce(LOOK).id, [], "user", "chosen")
 

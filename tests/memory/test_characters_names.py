@@ -86,7 +86,7 @@ def test_homonyms_live_beside_each_other(characters: Characters) -> None:
     assert first != second
     assert (kept(characters, MIKA), kept(characters, other)) == ("red", "suit")
     # Approving one of them leaves the other as it is described.
-    characters.choose(first, [list(map(BlobId, "red"))], "rehearsal", "approved")
+    characters.choose(first, [BlobId("red")], "rehearsal", "approved")
     assert kept(characters, other) == "suit"
     assert kept(characters, replace(MIKA, description="somebody else again")) == "red"
 
@@ -95,7 +95,7 @@ def test_what_a_person_approved_is_kept_for_other_descriptions_styles_and_weight
     characters: Characters,
 ) -> None:
     number = rehearse(characters, MIKA, "red")
-    characters.choose(number, [list(map(BlobId, "red"))], "rehearsal", "approved")
+    characters.choose(number, [BlobId("red")], "rehearsal", "approved")
     for change in ({"description": "girl with blue hair"}, {"style": "ink"}, {"weights": "b"}):
         assert kept(characters, replace(MIKA, **change)) == "red"
     assert kept(characters, replace(MIKA, variant="winter")) == ""
@@ -107,7 +107,7 @@ def test_a_number_or_a_description_is_nobody_in_another_story(
 ) -> None:
     look = replace(MIKA, name=name, aliases=(), description=description)
     number = rehearse(characters, look, "red")
-    characters.choose(number, [list(map(BlobId, "red"))], "rehearsal", "approved")
+    characters.choose(number, [BlobId("red")], "rehearsal", "approved")
     assert kept(characters, look) == "red"
     assert kept(characters, replace(look, description=f"{description}, hat")) == ""
 
@@ -129,20 +129,16 @@ def test_a_picture_given_by_hand_serves_whoever_comes_first(characters: Characte
 def test_a_storys_own_pictures_come_first_until_a_person_chooses(characters: Characters) -> None:
     own = replace(MIKA, style="", weights="")
     rehearse(characters, MIKA, "red")
-    given_ = characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))])
+    given_ = characters.given(own, story="one", pictures=[BlobId("photo")])
     assert given_.pictures == ("photo",)
     # A chapter that brings no picture keeps it: a person's picture beats a rehearsal.
     assert kept(characters, MIKA) == "photo"
-    characters.choose(given_.id, [list(map(BlobId, "sighting"))], "sighting", "approved")
-    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))]).pictures == ("sighting",)
+    characters.choose(given_.id, [BlobId("sighting")], "sighting", "approved")
+    assert characters.given(own, story="one", pictures=[BlobId("photo")]).pictures == ("sighting",)
     # A new picture is later than the choice; back to the old one, the new one is what is replaced.
-    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 2"))]).pictures == (
-        "photo 2",
-    )
-    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo"))]).pictures == ("photo",)
+    assert characters.given(own, story="one", pictures=[BlobId("photo 2")]).pictures == ("photo 2",)
+    assert characters.given(own, story="one", pictures=[BlobId("photo")]).pictures == ("photo",)
     characters.pin(given_.id)
-    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 3"))]).pictures == ("photo",)
+    assert characters.given(own, story="one", pictures=[BlobId("photo 3")]).pictures == ("photo",)
     characters.pin(given_.id, False)
-    assert characters.given(own, story="one", pictures=[list(map(BlobId, "photo 3"))]).pictures == (
-        "photo 3",
-    )
+    assert characters.given(own, story="one", pictures=[BlobId("photo 3")]).pictures == ("photo 3",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from PIL import Image
 from model.errors import OutOfMemory
 from model.geometry import Box
 from model.render.flux.renderer import FluxRenderer
-from model.render.offload import FALLS, PlannedRenderer
+from model.render.offload import FALLS, OnPreview, OnStep, PlannedRenderer
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint, open_checkpoint
 from quantization.plans import GB, Canvas, Machine, MemoryPlan, predict
@@ -129,7 +129,12 @@ class Full:
         """It reads no prompts."""
 
     def draw(
-        self, requests: Sequence[PanelRequest], *, on_step: Callable[[int, int], None] | None = None
+        self,
+        requests: Sequence[PanelRequest],
+        *,
+        on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
+        preview_every: int = 0,
     ) -> tuple[Image.Image, ...]:
         if len(requests) > self.most:
             raise OutOfMemory("cpu is out of memory")

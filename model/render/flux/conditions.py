@@ -109,7 +109,7 @@ class Conditioner:
         region_prompts = [[region.prompt for region in row] + [""] * (count - len(row)) for row in placed]
         shown = sampling.reference_scale > 0
         pictures = [
-            [region.reference if shown else "" for region in row] + [""] * (count - len(row))
+            [region.reference if shown else NO_BLOB for region in row] + [NO_BLOB] * (count - len(row))
             for row in placed
         ]
         if doubled:
