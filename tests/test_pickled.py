@@ -57,14 +57,14 @@ def _nested(depth: int) -> dict[str, Any]:
     return table
 
 
-HOSTILE: dict[str, Callable[[Path], None]] = {
+HOSTILE: dict[str, Callable[[Path], object]] = {
     "program": lambda path: torch.save({"a": Program(path.with_name("run"))}, path),
     "program, old form": lambda path: torch.save(
         {"a": Program(path.with_name("run"))}, path, _use_new_zipfile_serialization=False
     ),
-    "plain pickle": lambda path: path.write_bytes(pickle.dumps(Program(path.with_name("run")))) and None,
-    "bytes of a number": lambda path: (
-        path.write_bytes(b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xe4\x0bT\x02\x85R.") and None
+    "plain pickle": lambda path: path.write_bytes(pickle.dumps(Program(path.with_name("run")))),
+    "bytes of a number": lambda path: path.write_bytes(
+        b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xe4\x0bT\x02\x85R."
     ),
     "deflated": deflated,
     "view": saved({"conv.weight": torch.ones(1).expand(100_000, 100_000)}),
@@ -93,13 +93,11 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
             "model.1.sub.0.RDB1.conv1.0.weight": torch.ones(4, 4, 3, 3),
         }
     ),
-    "cut off": lambda path: path.write_bytes(_whole()[:-200]) and None,
-    "noise": lambda path: path.write_bytes(os.urandom(5000)) and None,
-    "empty": lambda path: path.write_bytes(b"") and None,
-    "a pointer": lambda path: (
-        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n") and None
-    ),
-    "a page": lambda path: path.write_bytes(b"<!DOCTYPE html><html></html>") and None,
+    "cut off": lambda path: path.write_bytes(_whole()[:-200]),
+    "noise": lambda path: path.write_bytes(os.urandom(5000)),
+    "empty": lambda path: path.write_bytes(b""),
+    "a pointer": lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
+    "a page": lambda path: path.write_bytes(b"<!DOCTYPE html><html></html>"),
 }
 
 

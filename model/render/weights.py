@@ -17,8 +17,8 @@ from pathlib import Path
 from model.config import Adapter
 from model.errors import IntegrityError, WeightsMissing
 from model.files import sha256_of
-from model.variants import VARIANTS, Variant
 from model.render.lora.names import read_contents, settings_beside
+from model.variants import VARIANTS, Variant
 
 # Folders whose files decide what is drawn; the others look at it or enlarge it.
 DRAWING = (
