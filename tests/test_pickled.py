@@ -63,8 +63,8 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
         {"a": Program(path.with_name("run"))}, path, _use_new_zipfile_serialization=False
     ),
     "plain pickle": lambda path: path.write_bytes(pickle.dumps(Program(path.with_name("run")))),
-    "bytes of a number": lambda path: (
-        path.write_bytes(b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xe4\x0bT\x02\x85R.") and None
+    "bytes of a number": lambda path: path.write_bytes(
+        b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xe4\x0bT\x02\x85R."
     ),
     "deflated": deflated,
     "view": saved({"conv.weight": torch.ones(1).expand(100_000, 100_000)}),
@@ -96,9 +96,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "cut off": lambda path: path.write_bytes(_whole()[:-200]),
     "noise": lambda path: path.write_bytes(os.urandom(5000)),
     "empty": lambda path: path.write_bytes(b""),
-    "a pointer": lambda path: (
-        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n") and None
-    ),
+    "a pointer": lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
     "a page": lambda path: path.write_bytes(b"<!DOCTYPE html><html></html>"),
 }
 

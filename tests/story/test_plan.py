@@ -133,14 +133,15 @@ def test_one_seed_one_book_another_seed_another_book(tmp_path: Path) -> None:
 @given(st.integers(), st.text(st.characters(codec="utf-8"), max_size=12), st.integers(0, 10))
 def test_seeds_fit_in_63_bits_and_differ_by_attempt(seed: int, panel: str, attempt: int) -> None:
     value = panel_seed(seed, panel, attempt)
-    assert 0 <= value < 2**63
+    assert 0 <= value < 2**53
+    assert int(float(value)) == value
     assert value == panel_seed(seed, panel, attempt)
     assert value != panel_seed(seed, panel, attempt + 1)
     assert value != panel_seed(seed + 1, panel, attempt)
 
 
 def test_seeds_never_change_between_versions() -> None:
-    assert panel_seed(7, "p001_01") == 3682008992909900693
+    assert panel_seed(7, "p001_01") == 3595711907138574
     assert panel_seed(7, "p001_01", 1) != panel_seed(7, "p001_011", 0)
 
 
