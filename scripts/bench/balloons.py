@@ -43,46 +43,10 @@ from model.page.type.faces import house_faces
 from model.page.values import Book, Line, PageArt, PanelArt
 from model.story.layout import place_figures
 
-WORDS = [
-    "the",
-    "sun",
-    "is",
-    "not",
-    "up",
-    "yet",
-    "and",
-    "we",
-    "have",
-    "been",
-    "waiting",
-    "here",
-    "since",
-    "last",
-    "night",
-    "for",
-    "a",
-    "boat",
-    "that",
-    "never",
-    "comes",
-    "because",
-    "somebody",
-    "told",
-    "Mika",
-    "it",
-    "would",
-    "so",
-    "wait",
-    "with",
-    "me",
-    "a",
-    "little",
-    "longer",
-    "under",
-    "the",
-    "old",
-    "lighthouse",
-]
+SPEECH = (
+    "the sun is not up yet and we have been waiting here since last night for a boat that never comes "
+    "because somebody told Mika it would so wait with me a little longer under the old lighthouse"
+)
 KINDS = ("speech", "speech", "speech", "thought", "shout", "whisper")
 STRIP = "strip"
 _SEEN = 0.6  # points: an overlap that is smaller in one direction is a line's width
@@ -108,7 +72,7 @@ def panel_of(chance: random.Random, name: str, direction: str, aspect: float) ->
     figures = place_figures(given, shot, aspect, right_to_left=direction == "rtl", speaking=talking)
     lines = tuple(
         Line(
-            text=" ".join(chance.choices(WORDS, k=chance.randint(1, 9))).capitalize() + ".",
+            text=" ".join(chance.choices(SPEECH.split(), k=chance.randint(1, 9))).capitalize() + ".",
             kind=chance.choice(KINDS),
             speaker=figures[who],
         )

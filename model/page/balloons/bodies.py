@@ -44,14 +44,20 @@ def bodies_for(line: Line, size: float, room: tuple[float, float], hand: Hand) -
     style = _STYLES[line.kind]
     if style == "italic" and not hand.leans:
         style = "regular"
+    # Words are torn only when they are as small as can be.
+    torn = size <= SMALLEST
     if line.kind == "narration":
         space = (room[0], room[1] * 0.9)
         return tuple(
-            set_in_box(line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical)
+            set_in_box(
+                line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical, torn=torn
+            )
         )
     rim = RIMS.get(line.kind, 0.0) * size
     space = (room[0] - 2 * rim, room[1] - 2 * rim)
-    found = set_in_oval(line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical)
+    found = set_in_oval(
+        line.text, style, size, hand.faces, space, hand.language, vertical=hand.vertical, torn=torn
+    )
     return tuple(
         replace(
             setting,

@@ -238,13 +238,13 @@ def _inside(along: Numbers, rect: Rect, wide: Numbers | float = 0.0) -> NDArray[
     """Whether a place of a way, or what lies so near to it, is in a rectangle."""
     across = np.abs(along[..., 0] - rect.centre.x) < rect.width / 2 + wide
     down = np.abs(along[..., 1] - rect.centre.y) < rect.height / 2 + wide
-    return (across & down).any(axis=1)
+    return np.asarray((across & down).any(axis=1))
 
 
 def _in_oval(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
     x = (along[..., 0] - rect.centre.x) / (rect.width / 2)
     y = (along[..., 1] - rect.centre.y) / (rect.height / 2)
-    return (x**2 + y**2 < 1.0).any(axis=1)
+    return np.asarray((x**2 + y**2 < 1.0).any(axis=1))
 
 
 def _tail(balloon: Balloon, way: Numbers) -> Tail:

@@ -4,7 +4,7 @@ In: a book, and how it is to be drawn. Out: a hex digest a page. The room's own 
 another version sets every page anew.
 """
 
-# pyright: standard
+# pyright: standard, reportAttributeAccessIssue=false
 # (skia-python, PyICU and uharfbuzz ship no types)
 
 from __future__ import annotations

@@ -79,17 +79,22 @@ def _cut(pieces: tuple[Piece, ...], ends: list[tuple[int, float]]) -> list[Broke
     first = 0
     for end, width in ends:
         text = ""
-        styles: Styles = ()
-        places: tuple[int, ...] = ()
+        styles: list[str] = []
+        places: list[int] = []
         for piece in pieces[first:end]:
             if piece.gap and text:
-                text, styles, places = text + piece.gap, (*styles, styles[-1]), (*places, piece.start - 1)
-            text, styles = text + piece.text, (*styles, *piece.styles)
-            places = (*places, *range(piece.start, piece.start + len(piece.text)))
+                text += piece.gap
+                styles.append(styles[-1])
+                places.append(piece.start - 1)
+            text += piece.text
+            styles += piece.styles
+            places += range(piece.start, piece.start + len(piece.text))
         last = pieces[end - 1]
         if last.splits:
-            text, styles, places = text + "-", (*styles, styles[-1]), (*places, places[-1])
+            text += "-"
+            styles.append(styles[-1])
+            places.append(places[-1])
         wrong = _TORN if last.torn else _SPLIT if last.splits else 0.0
-        lines.append(Broken(text, styles, places, width, wrong if end < len(pieces) else 0.0))
+        lines.append(Broken(text, tuple(styles), tuple(places), width, wrong if end < len(pieces) else 0.0))
         first = end
     return lines

@@ -79,12 +79,13 @@ def set_in_oval(
     language: str = "en",
     *,
     vertical: bool = False,
+    torn: bool = False,
 ) -> list[Setting]:
     """Settings of `text`, marks of emphasis obeyed, in ovals that fit `room` (width, height).
 
     Best looking first; may be empty.
     """
-    return _settings(text, style, size, faces, room, language, vertical, oval=True)
+    return _settings(text, style, size, faces, room, language, vertical, torn, oval=True)
 
 
 def set_in_box(
@@ -96,9 +97,10 @@ def set_in_box(
     language: str = "en",
     *,
     vertical: bool = False,
+    torn: bool = False,
 ) -> list[Setting]:
     """Settings of `text` in boxes that fit `room`, as `set_in_oval`."""
-    return _settings(text, style, size, faces, room, language, vertical, oval=False)
+    return _settings(text, style, size, faces, room, language, vertical, torn, oval=False)
 
 
 def _settings(
@@ -109,6 +111,7 @@ def _settings(
     room: tuple[float, float],
     language: str,
     vertical: bool,
+    torn: bool,
     oval: bool,
 ) -> list[Setting]:
     pitch = (_COLUMN_PITCH if vertical else LEADING) * size
@@ -124,7 +127,7 @@ def _settings(
     order = () if vertical else levels(letters, base=turned)
     ideal = _IDEALS[oval, vertical]
     found: list[Setting] = []
-    for pieces in pieces_of(letters, styles, widest / size, measure, language):
+    for pieces in pieces_of(letters, styles, widest / size, measure, language, torn=torn):
         widths = tuple(measure(piece.text, piece.styles) * size for piece in pieces)
         gaps = tuple(faces.width(piece.gap, style) * size if piece.gap else 0.0 for piece in pieces)
         hyphen = faces.width("-", style) * size

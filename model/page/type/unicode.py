@@ -5,7 +5,7 @@ In: text, a BCP 47 tag. Out: embedding levels and visual order (UAX #9), places 
 units. Knows nothing of typefaces.
 """
 
-# pyright: standard
+# pyright: standard, reportAttributeAccessIssue=false
 # (PyICU ships no types)
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import icu
 _TURNING = frozenset(("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "RLI", "LRI", "FSI"))
 
 # What JIS X 4051 keeps from the start of a line and UAX #14, even when strict, does not: wide dashes, the
-# upper halves of kana repeat marks, and measures in a square, which belong to the number before them.
-_NO_START = frozenset("～－〳〴") | {chr(code) for code in (*range(0x3300, 0x3358), *range(0x3371, 0x33E0))}
+# upper halves of kana repeat marks, and measures, which belong to what is before them.
+_NO_START = frozenset("～－〳〴%％‰°′″℃¢") | {
+    chr(code) for code in (*range(0x3300, 0x3358), *range(0x3371, 0x33E0))
+}
 _LEANING = ("", "Latn", "Grek", "Cyrl", "Armn", "Geor")
 _DASHES = frozenset("-‐–—―/…‥")
 
@@ -59,7 +61,9 @@ def levels(text: str, *, base: bool | None = None) -> tuple[int, ...]:
     Returns:
         Nothing when all are 0, as in most of the world's texts.
     """
-    if not base and not any(unicodedata.bidirectional(character) in _TURNING for character in set(text)):
+    if not text or (
+        not base and not any(unicodedata.bidirectional(character) in _TURNING for character in set(text))
+    ):
         return ()
     bidi = icu.Bidi()
     # It has to outlive the calls: ICU keeps a pointer to the text.
@@ -92,7 +96,9 @@ def line_ends(text: str, language: str, *, phrases: bool = False) -> tuple[int, 
     """
     if len(text) < 2:
         return ()
-    tag = language.split("-")[0].lower() + "-u-lb-strict" + ("-lw-phrase" if phrases else "")
+    tag = language.split("-")[0].lower()
+    # Korean's phrases are what it writes between spaces, Chinese letters among them.
+    tag += "-u-lb-strict" + ("-lw-phrase" if phrases or tag == "ko" else "")
     breaker = icu.BreakIterator.createLineInstance(icu.Locale.forLanguageTag(tag))
     return tuple(end for end in _boundaries(text, breaker) if end < len(text) and _may_end(text, end))
 

@@ -18,6 +18,7 @@ from model.page.type.hyphenation import break_positions, takes_hyphens
 from model.page.type.unicode import clusters, line_ends
 
 _LONG = 12  # letters: a word that may be broken although it has room
+_WHOLE = 8  # letters of a word that is torn, without a hyphen, only where nothing else helps
 _PHRASE = 7  # characters of a phrase that are kept together at most
 
 _GAPS = re.compile(r"[^\S\u00a0\u2007\u202f]+")  # spaces at which a line may end
@@ -57,13 +58,18 @@ def tidied(text: str, styles: Styles) -> tuple[str, Styles]:
 
 
 def pieces_of(
-    text: str, styles: Styles, widest: float, measure: Measure, language: str
+    text: str, styles: Styles, widest: float, measure: Measure, language: str, *, torn: bool = False
 ) -> tuple[tuple[Piece, ...], ...]:
-    """The ways to take `text` apart; words wider than `widest` ems are broken in each of them."""
+    """The ways to take `text` apart; words wider than `widest` ems are broken in each of them.
+
+    Args:
+        torn: even short words of scripts without hyphens, or what may not be parted.
+    """
     # Only hiragana tell where a phrase ends.
     phrased = any("\u3041" <= character <= "\u309f" for character in text)
     language = "ja" if phrased else language
-    whole = _pieces(text, styles, widest, measure, language, soft=False)
+    least = 3 if torn else _WHOLE
+    whole = _pieces(text, styles, widest, measure, language, least, soft=False)
     if phrased:
         ends = frozenset(line_ends(text, language, phrases=True))
         whole = tuple(
@@ -73,12 +79,12 @@ def pieces_of(
         return (_phrases(whole), whole)
     if all(len(piece.text) < _LONG for piece in whole):
         return (whole,) if whole else ()
-    soft = _pieces(text, styles, widest, measure, language, soft=True)
+    soft = _pieces(text, styles, widest, measure, language, least, soft=True)
     return (whole,) if soft == whole else (whole, soft)
 
 
 def _pieces(
-    text: str, styles: Styles, widest: float, measure: Measure, language: str, soft: bool
+    text: str, styles: Styles, widest: float, measure: Measure, language: str, least: int, soft: bool
 ) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
     gap = ""
@@ -88,9 +94,9 @@ def _pieces(
         part = part.rstrip(_SOFT_HYPHEN) if softly else part
         its = styles[start : start + len(part)]
         places = break_positions(part, language) if soft and len(part) >= _LONG else ()
-        if not places and len(part) > 3 and measure(part, its) > widest:
-            places = _forced(part, its, widest, measure, language)
         hyphenated = takes_hyphens(part)
+        if not places and len(part) > (3 if hyphenated else least) and measure(part, its) > widest:
+            places = _forced(part, its, widest, measure, language)
         for first, last in pairwise((0, *places, len(part))):
             inside = last < len(part)
             pieces.append(
