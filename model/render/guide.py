@@ -21,7 +21,7 @@ from torch import Tensor
 from model.geometry import Box
 from model.render.sequence import region_cells
 
-# Share of the steps that the guide is mixed in for (DESIGN section 5), and how strongly at the first of them;
+# Share of the steps that the guide is mixed in for, and how strongly at the first of them;
 # it fades to nothing. The strength is by feeling: on a small model that knows its words 0, 0.2 and 0.6 draw
 # equally right (scripts/bench/LOG.md).
 THIRD = 1 / 3

@@ -1,6 +1,6 @@
 """What is asked of the renderer: one panel as a value, and the key that names its pixels.
 
-A panel is a pure function of its request (DESIGN section 2): whatever decides the pixels stands here, and
+A panel is a pure function of its request: whatever decides the pixels stands here, and
 its sha256 is the panel's key. Pure; knows nothing of torch.
 """
 

@@ -1,8 +1,8 @@
-"""The joint token sequence of one Flux panel: who stands where in it, and who may attend to whom.
+"""The joint token sequence of one Flux panel: which tokens are where in it, and which may attend to which.
 
-The order is ``[global text | region 1 text | … | region n text | image | reference 1 | … | reference n]``
-(DESIGN section 5). A reference comes as latents behind the image, or as a picture prompt (Redux tokens) that
-stands right behind its region's text and obeys the rules of that text. In: token counts, boxes, which regions
+The order is ``[global text | region 1 text | … | region n text | image | reference 1 | … | reference n]``.
+A reference comes as latents after the image, or as a picture prompt (Redux tokens) that follows its region's
+text and obeys the rules of that text (the table of `attention_mask`). In: token counts, boxes, which regions
 have text and references. Out: position ids, image cells per region, and one attention mask. Pure torch;
 knows no models, prompts or pixels.
 """
@@ -168,7 +168,7 @@ def attention_mask(
     region_lengths: Tensor,
     has_reference: Tensor,
 ) -> Tensor:
-    """Who may attend to whom: the table of DESIGN section 5.
+    """Which tokens may attend to which; docs/how-it-works.md explains the table.
 
     =====================  ===========  =============  ===============  ================  ===========
     query \\ key            global text  region i text  image, in box i  image, elsewhere  reference i

@@ -1,4 +1,4 @@
-"""The joint sequence against the table of DESIGN section 5, cell by cell, and its properties."""
+"""The joint sequence against the table of docs/how-it-works.md, cell by cell, and its properties."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kinds() -> list[tuple[str, int]]:
 
 
 def allowed(query: tuple[str, int], key: tuple[str, int]) -> bool:
-    """The table of DESIGN section 5, written once more, independently of the code."""
+    """The table of docs/how-it-works.md, written once more, independently of the code."""
     same = query[1] == key[1] and query[1] >= 0
     return {
         ("global", "global"): True,
