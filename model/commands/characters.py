@@ -29,7 +29,7 @@ def run(flags: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: it cannot be done so; the message says what can.
-        StorageError, IntegrityError, WeightsMissing: see `Library` and `Resident`.
+        StorageError, IntegrityError, WeightsMissing: see `Library` and `Models`.
     """
     with library_of(flags, new=flags.action == "add") as library:
         return tell(ACTIONS[flags.action](flags, library), flags)
