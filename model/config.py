@@ -16,7 +16,7 @@ _INSTALLED = _ROOT / "autostudio" / "examples"  # where a wheel has them
 FIRST_STORY = (_INSTALLED if _INSTALLED.is_dir() else _ROOT / "examples") / "first_light.json"
 INJECTIONS = ("similar", "diverse")
 DEVICES = ("auto", "cuda", "mps", "cpu")
-SCHEDULERS = ("flow_match", "euler", "ddim", "dpm")
+SCHEDULERS = ("flow_match", "euler", "ddim", "dpm", "restart")
 # Named choices of threshold and retries. Quality takes only what is liked with 65 % and spends up to seven
 # pictures on it. Speed turns away only what is clearly disliked (under 40 %). Exploration stands at neutral,
 # so that what no memory says anything about may pass.

@@ -109,8 +109,8 @@ FLAGS: tuple[Flag, ...] = (
         name="scheduler",
         kind=str,
         choices=SCHEDULERS,
-        help=f"sampler, one of: {', '.join(SCHEDULERS)} (default: flow_match; euler for Stable Diffusion, "
-        "which takes no flow_match)",
+        help=f"sampler, one of: {', '.join(SCHEDULERS)} (default: flow_match; restart for the "
+        "starter at balanced and high_quality; euler for Stable Diffusion, which takes neither)",
     ),
     Flag(
         name="refine_steps",
@@ -328,7 +328,7 @@ def resolve(row: Variant, model: str, said: Mapping[str, Any], gguf: WeightsFile
         "steps": steps,
         "guidance": guidance,
         "refine_steps": refine_steps,
-        "scheduler": _scheduler(row, named.get("scheduler")),
+        "scheduler": _scheduler(row, named.get("scheduler", preset.scheduler)),
         "max_sequence_length": tokens,
         "vibe_threshold": named.get("vibe_threshold", threshold),
         "max_retries": named.get("max_retries", retries),
@@ -378,12 +378,12 @@ def _value(flag: Flag, value: Any) -> Any:
     return value
 
 
-def _scheduler(row: Variant, said: str | None) -> str:
+def _scheduler(row: Variant, said: str) -> str:
     """The sampler; when none is said, the one that the family is best known with."""
     if row.family not in ("sd15", "sdxl"):
         return said or "flow_match"
-    if said == "flow_match":
-        raise ConfigError(f"--scheduler: flow_match is for Flux, not for {row.name}; use euler, ddim or dpm")
+    if said in ("flow_match", "restart"):
+        raise ConfigError(f"--scheduler: {said} is for Flux, not for {row.name}; use euler, ddim or dpm")
     return said or "euler"
 
 

@@ -39,11 +39,13 @@ class Preset:
         steps: denoising steps.
         guidance: guidance scale; 1 = none.
         refine_steps: last steps that follow the global prompt alone.
+        scheduler: sampler; empty = the one that the family is best known with.
     """
 
     steps: int
     guidance: float
     refine_steps: int = 0
+    scheduler: str = ""
 
 
 def _presets(
@@ -244,7 +246,11 @@ _ROWS = (
         name="starter",
         model="starter",
         family="flux",
-        presets=_presets(3.0, (8, 0), (16, 0), (32, 0)),
+        presets={
+            "fast": Preset(steps=8, guidance=3.0),
+            "balanced": Preset(steps=16, guidance=3.0, scheduler="restart"),
+            "high_quality": Preset(steps=32, guidance=3.0, scheduler="restart"),
+        },
         reference=LATENTS,
         guidance=TRUE_GUIDANCE,
         global_tokens=512,  # its manifest says how many it reads

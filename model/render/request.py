@@ -39,7 +39,7 @@ class Sampling:
     Attributes:
         steps: denoising steps.
         guidance: classifier-free guidance scale; 1 = off (one pass a step instead of two).
-        scheduler: flow_match, euler, ddim or dpm.
+        scheduler: flow_match, euler, ddim, dpm or restart.
         refine_steps: how many of the last steps follow the global prompt alone.
         max_sequence_length: tokens kept of the global prompt.
         reference_scale: how strongly references act: 1 = as trained, 0 = not at all, bit for bit.

@@ -125,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=300, help="prompts (default 300)")
     parser.add_argument("--seed", type=int, default=0, help="which range of prompts, 0 to 39 (default 0)")
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
+    parser.add_argument("--scheduler", help="sampler (default: the quality's own)")
     parser.add_argument("--ablation", action="store_true", help="also a table of what each part does")
     parser.add_argument("--model", default="starter", help="starter, or the folder of such a checkpoint")
     parser.add_argument("--candidates", type=int, default=1, help="rehearsal drawings a character")
@@ -161,6 +162,7 @@ def _said(flags: argparse.Namespace) -> dict[str, Any]:
     return dict(
         model=flags.model,
         quality=flags.quality,
+        scheduler=flags.scheduler,
         candidates=flags.candidates,
         max_retries=flags.max_retries,
         # Without new tries nothing depends on what is found, and looking costs as much as drawing.

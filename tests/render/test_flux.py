@@ -19,9 +19,10 @@ from torch import nn
 
 from model.errors import ConfigError
 from model.geometry import Box
+from model.render import schedulers
 from model.render.flux.renderer import FluxRenderer, square_picture
 from model.render.request import PanelRequest, Region, Sampling
-from model.render.schedulers import NAMES, make_scheduler
+from model.render.schedulers import NAMES, make_scheduler, passes
 from model.render.weights import open_checkpoint
 from tests.render.plain import plain_pipeline
 
@@ -359,7 +360,7 @@ def test_every_scheduler_draws_and_they_differ_as_they_should(renderer: FluxRend
     assert difference(drawn["dpm"], drawn["euler"]) > CHANGED
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "restart"])
 @pytest.mark.parametrize("config", [{"shift": 1.0}, {"shift": 3.0}, {"use_dynamic_shifting": True}])
 @pytest.mark.parametrize("steps", [1, 2, 9])
 def test_every_scheduler_walks_a_straight_path_to_its_end(
@@ -379,6 +380,53 @@ def test_every_scheduler_walks_a_straight_path_to_its_end(
         latents = scheduler.step(noise - clean, time, latents, return_dict=False)[0]
     # diffusers' DPM-Solver takes the first noise for sigma 0.999; a thousandth of the way is left at the end.
     torch.testing.assert_close(latents, clean, atol=1e-2 if name == "dpm" else 1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 16])
+def test_a_restart_walks_to_the_picture_from_where_noise_was_added(steps: int) -> None:
+    clean = torch.randn(1, 16, 4, generator=torch.Generator().manual_seed(1))
+    first, *others = passes("restart", dict(FlowMatchEulerDiscreteScheduler().config), steps, 64)
+    assert (first.noise, len(first.scheduler.timesteps)) == (1.0, steps)
+    assert len(others) == len(schedulers.RESTARTS)
+    for one, (noise, share) in zip(others, schedulers.RESTARTS, strict=True):
+        assert len(one.scheduler.timesteps) == max(1, round(share * steps))
+        assert float(one.scheduler.timesteps[0]) / 1000 == pytest.approx(noise)
+        fresh = torch.randn(1, 16, 4, generator=torch.Generator().manual_seed(2))
+        latents = (1 - one.noise) * clean + one.noise * fresh
+        for time in one.scheduler.timesteps:
+            latents = one.scheduler.step(fresh - clean, time, latents, return_dict=False)[0]
+        torch.testing.assert_close(latents, clean, atol=1e-5, rtol=0)
+
+
+def test_restarts_are_counted_seeded_and_nothing_without_them(
+    renderer: FluxRenderer, monkeypatch: pytest.MonkeyPatch, transformer_calls: Calls
+) -> None:
+    request = sampled(GUIDED, scheduler="restart", steps=4)
+    counted: list[tuple[int, int]] = []
+    first = renderer.draw([request], on_step=lambda step, steps: counted.append((step, steps)))[0]
+    assert counted == [(step, 8) for step in range(1, 9)]
+    assert len(transformer_calls) == 8
+    assert draw(renderer, request)[0].tobytes() == first.tobytes()
+    other = sampled(replace(GUIDED, seed=GUIDED.seed + 1), scheduler="restart", steps=4)
+    assert difference(draw(renderer, other)[0], first) > CHANGED
+    plain = draw(renderer, sampled(GUIDED, steps=4))[0]
+    assert difference(first, plain) > CHANGED
+    monkeypatch.setattr(schedulers, "RESTARTS", ())
+    assert draw(renderer, request)[0].tobytes() == plain.tobytes()
+
+
+def test_in_every_pass_the_regions_are_lifted_at_the_same_noise(
+    renderer: FluxRenderer, transformer_calls: Calls
+) -> None:
+    draw(renderer, sampled(GUIDED, scheduler="restart", steps=8, refine_steps=4))
+    lengths = [call["encoder_hidden_states"].shape[1] for call in transformer_calls]
+    noises = [float(call["timestep"][0]) for call in transformer_calls]
+    full, free = max(lengths), min(lengths)
+    assert full > free
+    lifted = max(noise for noise, length in zip(noises, lengths, strict=True) if length == free)
+    for noise, length in zip(noises, lengths, strict=True):
+        assert length == (free if noise <= lifted else full)
+    assert lengths[4:8] == [free] * 4
 
 
 def test_an_unknown_scheduler_is_refused(renderer: FluxRenderer) -> None:

@@ -22,13 +22,17 @@ from model.render.flux.conditions import square_picture as square_picture
 from model.render.flux.parts import FluxParts, load_flux, read_text
 from model.render.offload import OnPreview, OnStep
 from model.render.request import PanelRequest, Sampling
-from model.render.schedulers import make_scheduler
+from model.render.schedulers import passes
 from model.render.sequence import pack, unpack
 from model.render.style import Palette, Palettes, pull
 from model.render.weights import Checkpoint
 
 if TYPE_CHECKING:
     from quantization.plans import MemoryPlan
+
+
+# Between the seeds of two passes of one panel; seeds of panels are digests, so none meets another.
+RESEED = 0x9E3779B97F4A7C15 >> 1
 
 
 class FluxRenderer:
@@ -134,24 +138,34 @@ class FluxRenderer:
         bound = self._conditioner.conditions(requests, rows, columns, regions=True)
         palette = self._palette(requests, rows, columns)
         latents = self._noise(requests, rows, columns)
-        scheduler = make_scheduler(sampling.scheduler, self.parts.scheduler, sampling.steps, rows * columns)
-        steps = len(scheduler.timesteps)
-        for step, time in enumerate(scheduler.timesteps):
-            conditions = free if free is not None and step >= steps - sampling.refine_steps else bound
-            velocity = self._velocity(latents, time, conditions, sampling)
-            if palette is not None:
-                velocity = pull(velocity, latents, float(time) / 1000, palette)
-            noise_share, before = float(time) / 1000, latents
-            latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
-            if on_step:
-                on_step(step + 1, steps)
-            if on_preview and (step + 1) % preview_every == 0 and step + 1 < steps:
-                clean = before - noise_share * velocity
-                on_preview(step + 1, steps, self._decode(unpack(clean, rows, columns)))
+        work = passes(sampling.scheduler, self.parts.scheduler, sampling.steps, rows * columns)
+        steps = sum(len(one.scheduler.timesteps) for one in work)
+        first = [float(time) / 1000 for time in work[0].scheduler.timesteps]
+        # From this noise on the global prompt alone guides, in every pass.
+        lifted = first[len(first) - sampling.refine_steps] if sampling.refine_steps else -1.0
+        step = 0
+        for number, one in enumerate(work):
+            if number:
+                fresh = self._noise(requests, rows, columns, number)
+                latents = (1 - one.noise) * latents + one.noise * fresh
+            for time in one.scheduler.timesteps:
+                noise, before = float(time) / 1000, latents
+                conditions = free if free is not None and noise <= lifted else bound
+                velocity = self._velocity(latents, time, conditions, sampling)
+                if palette is not None:
+                    velocity = pull(velocity, latents, noise, palette)
+                latents = one.scheduler.step(velocity, time, latents, return_dict=False)[0]
+                step += 1
+                if on_step:
+                    on_step(step, steps)
+                if on_preview and step % preview_every == 0 and step < steps:
+                    clean = before - noise * velocity
+                    on_preview(step, steps, self._decode(unpack(clean, rows, columns)))
         return self._decode(unpack(latents, rows, columns))
 
-    def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int) -> Tensor:
-        """Initial noise from CPU generators: the same on every device."""
+    def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int, number: int = 0) -> Tensor:
+        """The noise of a pass from CPU generators: the same on every device. `number`: of the pass; the first
+        one's seed is the request's own."""
         channels = self.parts.vae.config.latent_channels
         drawn = [
             torch.randn(
@@ -159,7 +173,7 @@ class FluxRenderer:
                 channels,
                 rows * 2,
                 columns * 2,
-                generator=torch.Generator().manual_seed(request.seed % 2**63),
+                generator=torch.Generator().manual_seed((request.seed + number * RESEED) % 2**63),
             )
             for request in requests
         ]
