@@ -103,7 +103,7 @@ def test_the_files_are_what_they_are_called(book: Any) -> None:
 
 def test_run_json_tells_how_the_book_was_made(book: Any, tiny: Path) -> None:
     record = book.record("two-friends")
-    assert record["config"] | {"seed": 0, "steps": 2, "scheduler": "flow_match"} == record["config"]
+    assert record["config"] | {"seed": 0, "steps": 2, "scheduler": "restart"} == record["config"]
     manifest = json.loads((tiny / "manifest.json").read_text())
     assert record["weights"]["files"] == {name: file["sha256"] for name, file in manifest["files"].items()}
     assert [panel["id"] for panel in record["panels"]] == ["p001_01", "p001_02", "p002_01"]
