@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.page.type.emphasis import marked, plain, spans
+from model.page.export.book import emphasis_notes
+from model.page.type.emphasis import actions, marked, plain, spans
+from model.page.values import Book, Line, PageArt, PanelArt
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,8 @@ def test_marks_become_styles(text: str, expected: list[tuple[str, str]]) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["2 * 3 * 4", "****", "f*ck it, f*ck", "a* b *c", "*", "* note", "snake*case*x"]
+    "text",
+    ["2 * 3 * 4", "****", "f*ck it, f*ck", "a* b *c", "*", "* note", "snake*case*x", "*_*", "(*^_^*)"],
 )
 def test_other_asterisks_stay(text: str) -> None:
     assert plain(text) == text
@@ -44,3 +47,25 @@ def test_no_letter_is_lost(text: str) -> None:
     assert len(letters) == len(styles)
     assert letters.replace("*", "") == text.replace("*", "").replace("\\", "") or "\\" in letters
     assert [x for x in letters if x in "ab "] == [x for x in text if x in "ab "]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("*sigh*", ("*sigh*",)),
+        ("Well. *sighs* Fine.", ("*sighs*",)),
+        ("*cough* *cough*", ("*cough*", "*cough*")),
+        ("I *said* so", ()),
+        ("*so* tired", ()),
+        ("*Never!*", ()),
+        ("**no**", ()),
+        ("*_* What?", ()),
+        (r"\*sigh\*", ()),
+    ],
+)
+def test_what_may_have_been_no_emphasis_is_told(text: str, found: tuple[str, ...]) -> None:
+    assert actions(text) == found
+    panel = PanelArt(id="p001_01", lines=(Line(text=text),))
+    notes = emphasis_notes(Book(title="x", pages=(PageArt(number=1, panels=(panel,)),)))
+    assert len(notes) == len(set(found))
+    assert all("p001_01" in note and "backslash" in note for note in notes)

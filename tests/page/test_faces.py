@@ -1,5 +1,8 @@
 """Faces: widths add up, what is missing is named, nothing is drawn as a box."""
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import StoryError
+from model.files import sha256_of
 from model.page.type.emphasis import STYLES
-from model.page.type.faces import font, house_faces
-from model.page.type.missing import glyph_names
+from model.page.type.faces import Faces, font, house_faces
+from model.page.type.fontfiles import typeface_of
+from model.page.type.missing import glyph_names, missing_note
+from model.page.type.typefaces import fallbacks, family
 
 NOBODY_HAS = "\U000e0fff"  # an unassigned code point: no typeface can know it
 
@@ -82,6 +88,70 @@ def test_an_ideograph_is_itself_in_a_pdf_and_no_radical() -> None:
     assert run.face.typeface.unicharToGlyph(ord("走")) == run.glyphs[0] != 0
     # U+2F9B looks the same; were it in the typeface, a PDF would name the glyph after it.
     assert run.face.typeface.unicharToGlyph(0x2F9B) == 0
+
+
+def test_marks_and_emoji_sequences_are_missed_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a machine whose system has no typefaces at all.
+    monkeypatch.setattr("model.page.type.faces.system_face", lambda *_: None)
+    faces = Faces(family("DejaVu Sans"), fallbacks())
+    parents = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    assert faces.missing(f"Us: {parents}!") == (parents,)
+    assert "".join(run.text for run in faces.runs(f"Us: {parents}!", "regular")) == "Us: ?!"
+    mark = "\U0001e8d0"  # a mark of a script that DejaVu has nothing of
+    assert faces.missing(f"a{mark}") == (mark,)
+    assert "".join(run.text for run in faces.runs(f"a{mark}b", "regular")) == "a?b"
+    assert faces.missing("e\u0301 שָׁ") == ()
+
+
+def test_a_note_says_which_typeface_to_install() -> None:
+    thai = missing_note(("ก", "ข"))
+    assert thai.startswith(
+        "no typeface here has THAI CHARACTER KO KAI (U+0E01), THAI CHARACTER KHO KHAI (U+0E02)"
+    )
+    assert "Noto Sans Thai" in thai
+    assert "apt install fonts-noto-core" in thai
+    assert "fonts-noto-cjk" in missing_note(("한", "字"))
+    assert "fonts-noto-color-emoji" in missing_note(("\U0001f468\u200d\U0001f469",))
+    assert "and 4 more" in missing_note(tuple("กขฃคฅฆงจฉช"))
+
+
+def test_looking_for_a_typeface_says_nothing_on_stderr() -> None:
+    # A process of its own: Fontconfig speaks once, when it reads its configuration.
+    look = "from model.page.type.face import system_face; print(system_face('\\u0e01', 'regular') is None)"
+    found = subprocess.run(
+        [sys.executable, "-c", look],
+        env={**os.environ, "FONTCONFIG_FILE": "/nowhere/fonts.conf"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stderr == ""
+    assert found.stdout.strip() in ("True", "False")
+
+
+def test_what_is_made_of_a_font_is_kept_by_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOSTUDIO_CACHE", str(tmp_path))
+    font = fallbacks()[-1]
+    typeface_of.cache_clear()
+    first = typeface_of(font)
+    (kept,) = (tmp_path / "fonts").iterdir()
+    assert sha256_of(font) in kept.name
+    written = kept.stat().st_mtime_ns
+    typeface_of.cache_clear()
+    again = typeface_of(font)
+    assert kept.stat().st_mtime_ns == written
+    for face in (first, again):
+        assert face.unicharToGlyph(ord("走")) != 0
+        assert face.unicharToGlyph(0x2F9B) == 0
+        assert face.countGlyphs() == skia.FontMgr.New_Custom_Empty().makeFromFile(str(font)).countGlyphs()
+    kept.write_bytes(b"no font")
+    typeface_of.cache_clear()
+    assert typeface_of(font).unicharToGlyph(ord("走")) == first.unicharToGlyph(ord("走"))
+    monkeypatch.setenv("AUTOSTUDIO_CACHE", str(font / "no folder"))
+    typeface_of.cache_clear()
+    assert typeface_of(font).unicharToGlyph(ord("走")) == first.unicharToGlyph(ord("走"))
 
 
 def test_joiners_and_selectors_are_nothing_to_miss() -> None:

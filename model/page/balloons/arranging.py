@@ -122,7 +122,7 @@ def _around_people(
     best: _Found | None = None
     in_vain = 0
     crowded = len(parts) > _CROWD
-    sizes = _sizes()[-3:] if strict else _sizes()[:: 2 if crowded else 1]
+    sizes = _sizes()[-3:] if strict else _sizes()[:: 3 if crowded else 1]
     for size in sizes:
         settings = _loose(parts, size, room, hand)
         if settings is None:
@@ -138,7 +138,7 @@ def _around_people(
         placements = [one for one in ways if one.clear]
         if not placements:
             continue
-        found = _best_of(placements[: 2 if crowded else _WAYS], parts, heads, settings, people)
+        found = _best_of(placements[: 1 if crowded else _WAYS], parts, heads, settings, people)
         # Smaller letters must earn their keep, by faces that show.
         found = replace(found, cost=found.cost + _SHRINKING * (1.0 - size / SIZE))
         in_vain += 1

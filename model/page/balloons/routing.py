@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.page.anatomy import face_of, mouth_of
+from model.page.balloons.bodies import RIMS
 from model.page.balloons.people import Person
 from model.page.balloons.placed import Balloon, Tail
 from model.page.balloons.tails import LONGEST, body_of, shortest, straight_tail
@@ -28,10 +29,12 @@ _HALF = 0.5  # ems: half of a tail's width where it leaves its balloon; it ends 
 _EDGES = 24  # places around a balloon where its tail may begin
 _RIM = 8  # places around a head where it may end
 _LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
+_CROWD = 8  # balloons: for each of more than that, half as many
 _KEPT = 16  # of the tails that touch nothing, how many are tried with those of other balloons
 _ALONG = np.linspace(0.08, 1.0, 12)  # where a tail is tested
 _LOOKED_AT = 160  # of a balloon's ways at once, best first
 _TRIES = 1500  # steps in looking for ways that do not cross
+_SEEN = 0.45  # ems: what has to be seen of a tail
 _STEEP = 0.3  # the cosine of the flattest angle at which a tail leaves its balloon
 
 
@@ -55,7 +58,7 @@ def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     straight = {index: straight_tail(balloons[index]) for index in speaking}
     ways: dict[int, Numbers] = {}
     for index, tail in straight.items():
-        way = _stack(tail)
+        way = _stack(tail if tail is not None and _shows(balloons[index], tail) else None)
         ways[index] = way[~_touches(index, way, balloons, people)]
     chosen, crossing = _together(ways, size)
     # Only those in trouble look for other ways, and all of them when that is not enough.
@@ -78,6 +81,15 @@ def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     return Routed(tuple(found), tailless, crossing)
 
 
+def _shows(balloon: Balloon, tail: Tail) -> bool:
+    """Whether a tail is long enough to be seen, beyond the spikes of a shout."""
+    return tail.edge.distance(tail.tip) > _least(balloon)
+
+
+def _least(balloon: Balloon) -> float:
+    return (_SEEN + (RIMS["shout"] if balloon.kind == "shout" else 0.0)) * balloon.size
+
+
 def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers], size: float) -> list[int]:
     """The balloons that have no way, or whose way crosses another's."""
     return [
@@ -91,28 +103,31 @@ def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers], size: floa
 def _together(ways: dict[int, Numbers], size: float) -> tuple[dict[int, Numbers], int]:
     """One way for each balloon that has any, so that few cross, and how many do; first ways are the best."""
     order = sorted((index for index in ways if len(ways[index])), key=lambda index: len(ways[index]))
-    best: tuple[int, dict[int, Numbers]] | None = None
+    if not order:
+        return {}, 0
+    everything = np.concatenate([ways[index] for index in order])
+    meeting = np.array([_cross(everything, way, size) for way in everything], dtype=np.int64)
+    starts = np.cumsum([0, *(len(ways[index]) for index in order)])
+    best: tuple[int, tuple[int, ...]] | None = None
     tries = _TRIES
 
-    def search(at: int, chosen: dict[int, Numbers], crossed: int) -> None:
+    def search(at: int, chosen: tuple[int, ...], crossed: int) -> None:
         nonlocal best, tries
         tries -= 1
         if best is not None and (crossed >= best[0] or tries < 0):
             return
         if at == len(order):
-            best = crossed, dict(chosen)
+            best = crossed, chosen
             return
-        index = order[at]
-        crossings = np.zeros(len(ways[index]), dtype=np.int64)
-        for other in chosen.values():
-            crossings += _cross(ways[index], other, size)
+        crossings = meeting[starts[at] : starts[at + 1], list(chosen)].sum(axis=1)
         for way in np.argsort(crossings, kind="stable"):
-            search(at + 1, {**chosen, index: ways[index][way]}, crossed + int(crossings[way]))
+            search(at + 1, (*chosen, int(starts[at] + way)), crossed + int(crossings[way]))
             if best is not None and best[0] == 0:
                 return
 
-    search(0, {}, 0)
-    return (best[1], best[0]) if best is not None else ({}, 0)
+    search(0, (), 0)
+    assert best is not None
+    return {index: everything[way] for index, way in zip(order, best[1], strict=True)}, best[0]
 
 
 def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person]) -> Numbers:
@@ -124,12 +139,13 @@ def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person
     for start in range(0, len(ways), _LOOKED_AT):
         some = ways[start : start + _LOOKED_AT]
         some = some[~_touches(index, some, balloons, people)]
-        while len(some) and len(found) < _KEPT:
+        kept = _KEPT if len(balloons) <= _CROWD else _KEPT // 2
+        while len(some) and len(found) < kept:
             # Ways that are nearly alike are crossed by the same others.
             if all(np.linalg.norm(some[0] - one, axis=-1).sum() > balloon.size for one in found):
                 found.append(some[0])
             some = some[np.linalg.norm(some - some[0], axis=-1).sum(axis=-1) > balloon.size]
-        if len(found) >= _KEPT // 2:
+        if len(found) >= kept // 2:
             break
     return np.array(found).reshape(-1, 2, 2)
 
@@ -180,7 +196,7 @@ def _ways(balloon: Balloon, people: Sequence[Person]) -> tuple[Numbers, Numbers]
             theirs = mouth_of(other.head)
             nearer = np.hypot(tip[:, 0] - theirs.x, tip[:, 1] - theirs.y) < left
             cost = cost + 3.0 * nearer
-    possible = (steep > _STEEP) & (length > 0.5 * size) & (leads > 0.2)
+    possible = (steep > _STEEP) & (length > _least(balloon)) & (leads > 0.2)
     return ways[possible], cost[possible]
 
 
