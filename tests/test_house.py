@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import http.server
 import os
 import platform
@@ -62,6 +63,38 @@ def test_importing_the_light_rooms_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+# What tests of the product may take from scripts/: the drawn world, and how the starter's files are made.
+DRAWN_WORLD = (
+    "scripts.starter.world",
+    "scripts.starter.judge.scenes",
+    "scripts.starter.captions",
+    "scripts.starter.text",
+    "scripts.starter.vae",
+    "scripts.starter.export",
+    "scripts.starter.detector",
+)
+# Tests of scripts/ itself, and of documents, which are generated and tell to run it.
+OF_SCRIPTS = ("starter/", "bench/", "documents/", "test_docs.py")
+
+
+def test_tests_of_the_product_need_nothing_of_scripts_but_the_drawn_world() -> None:
+    tests = ROOT / "tests"
+    for path in tests.rglob("*.py"):
+        if path.relative_to(tests).as_posix().startswith(OF_SCRIPTS):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
+            for name in names:
+                known = any(name == one or name.startswith(f"{one}.") for one in DRAWN_WORLD)
+                assert known or name.partition(".")[0] != "scripts", f"{path}: {name}"
 
 
 # --- scripts/quickstart, on a checkout that needs no packages

@@ -25,12 +25,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from diffusers import FluxPipeline
 
-from model.render.flux.parts import FluxParts
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest
 from model.run.batches import batches
@@ -41,6 +39,7 @@ from model.run.requests import request_for, sampling_of
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
+from tests.render.plain import plain_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,21 +87,6 @@ def planned(stories: Sequence[Path], studio: Studio, context: Context) -> list[P
             for panel in plan.panels
         ]
     return requests
-
-
-def plain_pipeline(parts: FluxParts) -> FluxPipeline:
-    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler)
-    pipeline = FluxPipeline(
-        scheduler=scheduler,
-        vae=parts.vae,
-        text_encoder=parts.clip,
-        tokenizer=parts.clip_tokenizer,
-        text_encoder_2=parts.t5,
-        tokenizer_2=parts.t5_tokenizer,
-        transformer=parts.transformer,
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def plain_loop(pipeline: FluxPipeline, renderer: FluxRenderer, requests: Sequence[PanelRequest]) -> None:

@@ -47,9 +47,9 @@ from model.render.weights import Checkpoint
 from quantization.advise import advise
 from quantization.plans import Canvas, Machine, MemoryPlan
 from quantization.sizes import FULL, MODELS
-from scripts.bench.book import plain_pipeline
 from scripts.bench.plans import peak_of, sizes_of
 from scripts.bench.random_flux import SCALES, TRUE, WORDS, Scale, grown, opened, quantize, write
+from tests.render.plain import plain_pipeline
 
 BOXES = (Box(0.05, 0.1, 0.4, 0.85), Box(0.55, 0.1, 0.4, 0.85))
 LEVELS = (FULL, "Q8_0", "Q4_K_S")

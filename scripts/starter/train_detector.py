@@ -19,16 +19,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import BertTokenizer, GroundingDinoForObjectDetection, GroundingDinoImageProcessor
+from transformers import GroundingDinoForObjectDetection
 
 from model.vision.detect import open_detector
 from scripts.starter.course import Course
 from scripts.starter.detector.anchors import Anchors
 from scripts.starter.detector.batches import Batches, Questions
+from scripts.starter.detector.folder import write_folder
 from scripts.starter.detector.losses import one_each, set_loss, several_each, weighted
 from scripts.starter.detector.measure import evaluate
 from scripts.starter.detector.network import LONGEST_TEXT, fresh_detector
-from scripts.starter.detector.panels import LONGEST, SHORTEST, Panel, kept
+from scripts.starter.detector.panels import Panel, kept
 from scripts.starter.detector.words import fresh_tokenizer
 from scripts.starter.optimizer import MuonAdam
 
@@ -118,15 +119,6 @@ class Training:
         detector: Any = GroundingDinoForObjectDetection(self.detector.config).eval()
         detector.load_state_dict(self.optimizer.averaged(), strict=False)  # tied weights come once
         return detector.to(self.device)
-
-
-def write_folder(detector: GroundingDinoForObjectDetection, tokenizer: BertTokenizer, out: Path) -> None:
-    """Write a detector as a transformers folder that `open_detector` reads."""
-    detector.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    GroundingDinoImageProcessor(
-        size={"shortest_edge": SHORTEST, "longest_edge": LONGEST}, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    ).save_pretrained(out)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

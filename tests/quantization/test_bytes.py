@@ -18,8 +18,8 @@ from quantization.affine import AffineBlocks
 from quantization.kquants import encode
 from quantization.levels import LEVELS, TYPES, BlockType
 from quantization.symmetric import SymmetricBlocks
-from scripts.bench import ggml
 from tests.chance import examples
+from tests.quantization import ggml
 
 QUANTIZED = [kind for kind in TYPES.values() if kind.values > 1]
 PLAIN = [kind for kind in QUANTIZED if not kind.weighted]

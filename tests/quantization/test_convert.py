@@ -27,8 +27,8 @@ from quantization.imatrix import gather, read_importance, write_importance
 from quantization.kquants import encode
 from quantization.levels import LEVELS, level_of
 from quantization.sources import read_tensor
-from scripts.bench.quantize import STARTER
 from tests.quantization.loading import draw, load
+from tests.quantization.tensors import STARTER
 
 BY_BITS = ("F16", "Q8_0", "Q6_K", "Q5_K_S", "Q4_K_S", "Q3_K_S", "Q2_K")
 

@@ -16,9 +16,9 @@ from quantization import kquants
 from quantization.gguf_source import GgufSource
 from quantization.kquants import encode
 from quantization.levels import TYPES, BlockType
-from scripts.bench import ggml
-from scripts.bench.quantize import DISTRIBUTIONS, STARTER, starter_tensors
 from tests.chance import examples
+from tests.quantization import ggml
+from tests.quantization.tensors import DISTRIBUTIONS, STARTER, starter_tensors
 
 SEARCHED = [kind for kind in TYPES.values() if kind.weighted]
 

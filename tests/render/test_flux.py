@@ -23,7 +23,7 @@ from model.render.flux.renderer import FluxRenderer, square_picture
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.schedulers import NAMES, make_scheduler
 from model.render.weights import open_checkpoint
-from scripts.bench.book import plain_pipeline
+from tests.render.plain import plain_pipeline
 
 # diffusers' DPM-Solver hands a tensor to numpy in the old way; nothing here can change that.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

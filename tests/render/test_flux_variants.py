@@ -26,8 +26,8 @@ from model.render.flux.renderer import FluxRenderer
 from model.render.published import open_published
 from model.render.request import PanelRequest, Region, Sampling
 from model.variants import QUALITIES, VARIANTS
-from scripts.bench.book import plain_pipeline
 from tests.render.flux_checkpoints import TOKENS
+from tests.render.plain import plain_pipeline
 
 SIDE = 64  # 4 × 4 cells of 16 pixels
 STEPS = 3

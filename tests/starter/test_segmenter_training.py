@@ -24,6 +24,8 @@ SEED = 7_000
 TINY = dataclasses.replace(
     SHAPE, width=32, depth=1, heads=2, global_blocks=(0,), channels=16, decoder_depth=1
 )
+FRESH_SEED = 940_000_000  # of panels that neither training nor its log has seen
+LEAST_IOU, LEAST_INK_IOU = 0.90, 0.84  # ink alone is the weaker half: .88 of 400 figures
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,14 @@ def test_the_command_writes_what_is_opened(tmp_path: Path, panels: list[Outlined
 def test_overlap() -> None:
     one, half = np.ones((4, 4), bool), np.arange(16).reshape(4, 4) < 8
     assert (overlap(one, half), overlap(half, ~half), overlap(~one, ~one)) == (0.5, 0.0, 1.0)
+
+
+def test_the_starter_outlines_fresh_panels() -> None:
+    segmenter = open_segmenter(STARTER / "segmenter")
+    panels = draw_many(range(FRESH_SEED, FRESH_SEED + 60), 0)
+    each = measure(segmenter, panels, 0.05, seed=1)
+    ink = [value for panel, values in zip(panels, each, strict=True) if panel.ink for value in values]
+    every = [value for values in each for value in values]
+    assert len(every) > 90
+    assert np.mean(every) >= LEAST_IOU
+    assert np.mean(ink) >= LEAST_INK_IOU

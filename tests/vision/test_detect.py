@@ -22,9 +22,9 @@ from model.vision.asking import Found, plain, question, suppress
 from model.vision.detect import open_detector
 from model.vision.grounding import GroundingDetector, phrase_scores, phrase_tokens
 from model.vision.grounding_port import PortNetwork
+from scripts.starter.detector.folder import write_folder
 from scripts.starter.detector.network import fresh_detector, small_config
 from scripts.starter.detector.words import FIXED, SIZE, fresh_tokenizer
-from scripts.starter.train_detector import write_folder
 from tests.chance import examples
 
 LONGEST = 40

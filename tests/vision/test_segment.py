@@ -18,20 +18,15 @@ from segment_anything import sam_model_registry
 
 from model.errors import IntegrityError, WeightsMissing
 from model.geometry import Box
-from model.render.weights import STARTER
 from model.vision.sam import SamSegmenter, SamShape, build, fitted
 from model.vision.sam_files import PUBLISHED, load_published, published_name
 from model.vision.segment import Segmenter, open_segmenter
-from scripts.starter.outlines import draw_many
-from scripts.starter.train_segmenter import measure
 from tests.chance import examples
 
 TINY = SamShape(
     image_size=64, patch_size=16, width=32, depth=2, heads=2, global_blocks=(1,), window=3, channels=16,
     decoder_depth=1, decoder_heads=2, decoder_mlp=16, mask_channels=8, proposals=3, quality_width=8,
 )  # fmt: skip
-FRESH_SEED = 940_000_000  # of panels that neither training nor its log has seen
-LEAST_IOU, LEAST_INK_IOU = 0.90, 0.84  # ink alone is the weaker half: .88 of 400 figures
 ALL = Box(0, 0, 1, 1)
 SAME = 0.002  # share of the pixels that rounding may turn over at edges
 
@@ -210,14 +205,3 @@ def test_a_checkpoint_never_runs_anything(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="more than tensors"):
         load_published(tmp_path / "bad.pth")
     assert not Harmful.where.exists()
-
-
-def test_the_starter_outlines_fresh_panels() -> None:
-    segmenter = open_segmenter(STARTER / "segmenter")
-    panels = draw_many(range(FRESH_SEED, FRESH_SEED + 60), 0)
-    each = measure(segmenter, panels, 0.05, seed=1)
-    ink = [value for panel, values in zip(panels, each, strict=True) if panel.ink for value in values]
-    every = [value for values in each for value in values]
-    assert len(every) > 90
-    assert np.mean(every) >= LEAST_IOU
-    assert np.mean(ink) >= LEAST_INK_IOU
