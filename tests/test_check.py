@@ -83,6 +83,7 @@ def checkout(tmp_path: Path, commands: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements.txt").touch()
+    (folder / "scripts" / "install.py").touch()  # nothing is to be installed
     (folder / ".venv" / "bin").mkdir(parents=True)
     python = folder / ".venv" / "bin" / "python"
     python.write_text(

@@ -160,8 +160,8 @@ def test_files_from_the_command_line(desk: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("score", "nowhere.png"), 2, "nowhere.png: no such picture"),
-        (("like", "notes.txt"), 2, "notes.txt: not a picture"),
+        (("score", "nowhere.png"), 2, "nowhere.png: found no such file"),
+        (("like", "notes.txt"), 2, "notes.txt: found a file that is not an image"),
         (("like", "good.png", "--weight", "0"), 2, "weight"),
         (("like", "good.png", "--category", " "), 2, "category"),
         (("explain", "good.png", "bad.png"), 2, "name one"),

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import math
 import pickle
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,7 +173,11 @@ def _check_growth(state: dict[str, Any]) -> None:
         As spandrel, when it is no upscaler.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            # Tensors are not copied into a network without memory, as torch says for each of them.
+            warnings.filterwarnings(
+                "ignore", message=".*copying from a non-meta parameter", category=UserWarning
+            )
             made = ModelLoader().load_from_state_dict(canonicalize_state_dict(dict(state)))
     except NotImplementedError:
         return  # a network that calculates while it is made; its file has as many blocks as it names
