@@ -39,6 +39,7 @@ from model.run.book import Book, Report
 from model.run.choose import further_tries, with_decisions
 from model.run.context import Context
 from model.run.finish import finish
+from model.run.folder import named
 from model.run.guide import guide
 from model.run.inject import draw_injected
 from model.run.keep import book_of
@@ -128,7 +129,8 @@ class Studio:
         checkpoint = self.checkpoint if drawn else outline_of(self.settings)
         plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
         check_lettering(plan)
-        return plan
+        # Books of one folder are told apart by their names; who names a folder means that one.
+        return plan if self.settings.out is not None else named(plan)
 
     def draw(
         self,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.geometry import Box
+from model.story.identity import slug_of
 from model.story.layout import place_figures, snap_size
 from model.story.prompts import cast_prompt, region_prompt, write_panel
 from model.story.quotation import Balloon
@@ -124,6 +124,7 @@ class Plan:
     font: str = ""
     capitals: bool = False
     writing: str = "auto"
+    given_id: bool = False
     source: Path | None = None
     written: str = ""
 
@@ -169,7 +170,8 @@ def plan_story(
         pages.append(Page(number=number, template=template, panels=panels, frames=own_frames(page)))
     return Plan(
         title=story.title,
-        slug=slug_of(story.title),
+        slug=slug_of(story.id or story.title),
+        given_id=story.id is not None,
         language=story.language,
         reading_direction=story.reading_direction,
         style=story.style,
@@ -186,16 +188,6 @@ def plan_story(
 def own_frames(page: StoryPage) -> tuple[Box, ...]:
     """The page's own frames as fractions of it."""
     return tuple(Box(*(value / 100 for value in frame)) for frame in page.frames)
-
-
-def slug_of(title: str) -> str:
-    """A folder's name for a title: ascii, lower case, hyphens. "First Light" becomes first-light.
-
-    A title without a single ascii letter or digit gets a stable name of its own.
-    """
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower().replace("'", "")).strip("-")[:60].rstrip("-")
-    return slug or f"story-{hashlib.sha256(title.encode()).hexdigest()[:8]}"
 
 
 def _plan_panel(

@@ -136,6 +136,7 @@ class Story(_Written):
     """A whole story as it was written, checked. `notes` says what was changed while reading it."""
 
     version: Annotated[int, Strict()] = 1
+    id: Key | None = None
     title: Annotated[str, Field(min_length=1, max_length=200)]
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
     reading_direction: Literal["ltr", "rtl"] = "ltr"

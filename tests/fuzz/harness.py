@@ -1,7 +1,8 @@
 """What every fuzzer shares: inputs made of good ones by damage, and the one rule that a reader has to keep.
 
-A reader either answers, or raises an error of the project whose message fits on one line; it takes seconds and
-megabytes, not minutes and gigabytes. `AUTOSTUDIO_FUZZ` says how many inputs each border gets (default: 60).
+A reader either answers, or raises an error of the project whose message fits on one line; it takes seconds
+and megabytes, not minutes and gigabytes. `AUTOSTUDIO_FUZZ` says how many inputs each border gets, 60 as a
+rule.
 """
 
 from __future__ import annotations
@@ -52,10 +53,23 @@ _TOKENS = (
 )
 JUNK: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**53, 2**63, 2**64, -(2**63), 10**30, 0.5, -0.0, 1e308, 1e-320),
-    *(float("nan"), float("inf"), "", " ", "x", "x" * 5000, "\ud800", "\0", "../../victim", "/", "a/b", "\u202e"),
+    *(
+        float("nan"),
+        float("inf"),
+        "",
+        " ",
+        "x",
+        "x" * 5000,
+        "\ud800",
+        "\0",
+        "../../victim",
+        "/",
+        "a/b",
+        "\u202e",
+    ),
     *([], {}, [[]], [None], {"": None}, [[[[[[[[]]]]]]]], {"a": {"a": {"a": {}}}}, [1, 2, 3, 4], ["x"] * 300),
     *("2026-11-30T00:00:00", "ab" * 32, "ab" * 20, "A" * 64, "1" * 400, "é" * 300, "😀", "con", "NUL."),
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -173,7 +187,7 @@ def fuzz(border: str, inputs: st.SearchStrategy[Any], read: Callable[[Any], obje
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < MEGABYTES
     line = (
-        f"{border}: {found.inputs} inputs, {found.answered} answered, {found.inputs - found.answered} refused, "
+        f"{border}: {found.inputs} inputs, {found.answered} answered, the others refused, "
         f"0 tracebacks, {grown:.0f} MB more, longest {found.longest:.2f} s"
     )
     if report := os.environ.get("AUTOSTUDIO_FUZZ_REPORT"):
