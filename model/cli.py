@@ -1,4 +1,4 @@
-"""The command line: what was typed in, a run, and an exit code out.
+"""The command line: parses what was typed, calls the door, returns an exit code.
 
 Parsing imports nothing heavy, so that `--help` answers at once; a command imports what it needs when it runs.
 """
@@ -162,11 +162,11 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 # What is kept between runs, and files of weights: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
-    "download": "fetch and check weights: flux-dev, sdxl, …; --list says what is here",
-    "export": "a finished book in another form, or lettered anew: pdf, cbz, epub, webtoon, html, png, layers",
-    "doctor": "what is installed, what fits, what is broken, and what to type; --fix",
+    "download": "download and check weights: flux-dev, sdxl, …; --list shows what is here",
+    "export": "a finished book in other formats, lettered again: pdf, cbz, epub, webtoon, html, png, layers",
+    "doctor": "what is installed, what fits, what is broken, and how to fix it; --fix",
     "quantize": "make a GGUF file of a checkpoint",
-    "characters": "who looks how: list, show, add, approve, remove, undo, sightings",
+    "characters": "how characters look: list, show, add, approve, remove, undo, sightings",
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }

@@ -1,4 +1,4 @@
-"""Flags: what can be said about a drawing, on the command line and from Python, and the `Settings` it makes.
+"""Flags: what can be set for a run, on the command line and from Python, and the `Settings` they become.
 
 `FLAGS` is the one table: the command line makes its parser of it, Python passes the same names as keywords,
 the documents are generated from it. Which checkpoint a place on disk is, and which file a GGUF level means,
@@ -29,7 +29,7 @@ from model.variants import MODEL_NAMES, NO_GUIDANCE, QUALITIES, Variant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """One thing that can be said about a drawing, on the command line and from Python.
+    """One thing that can be set for a run, on the command line and from Python.
 
     Attributes:
         name: as it is typed, without dashes.
@@ -103,7 +103,7 @@ FLAGS: tuple[Flag, ...] = (
         metavar="X",
         low=0.0,
         high=100.0,
-        help="1 = off (default: by model)",
+        help="guidance scale; 1 = off (default: by model)",
     ),
     Flag(
         name="scheduler",
@@ -131,7 +131,7 @@ FLAGS: tuple[Flag, ...] = (
         field="adapters",
         kind=tuple,
         metavar="FILE[:WEIGHT]",
-        help="a LoRA file and how strongly it acts; may be given several times",
+        help="a LoRA file and its weight; may be given several times",
     ),
     Flag(
         name="reference_scale",
@@ -139,7 +139,7 @@ FLAGS: tuple[Flag, ...] = (
         metavar="X",
         low=0.0,
         high=2.0,
-        help="how strongly the pictures of characters act, 0 to 2; 0 = not at all (default: {default})",
+        help="weight of characters' reference pictures, 0 to 2; 0 = off (default: {default})",
     ),
     Flag(
         name="gguf",
@@ -148,27 +148,34 @@ FLAGS: tuple[Flag, ...] = (
         help="draw with quantized weights: a level such as Q4_K_S, a GGUF file, or auto for what fits "
         "(default: the model's own)",
     ),
-    Flag(name="device", kind=str, choices=DEVICES, help="where to draw (default: {default})"),
-    Flag(name="seed", kind=int, metavar="N", low=0, high=2**63 - 1, help="of the run (default: {default})"),
+    Flag(name="device", kind=str, choices=DEVICES, help="device to draw on (default: {default})"),
+    Flag(
+        name="seed",
+        kind=int,
+        metavar="N",
+        low=0,
+        high=2**63 - 1,
+        help="random seed of the run (default: {default})",
+    ),
     Flag(
         name="candidates",
         kind=int,
         metavar="N",
         low=1,
         high=64,
-        help="rehearsal drawings a character (default: {default})",
+        help="rehearsal drawings for each character (default: {default})",
     ),
     Flag(
         name="detector",
         kind=str,
         metavar="PATH",
-        help="weights of what finds characters, or none (default: auto, the model's own)",
+        help="weights of the network that finds characters, or none (default: auto, the model's own)",
     ),
     Flag(
         name="segmenter",
         kind=str,
         metavar="PATH",
-        help="weights of what cuts out characters, or none (default: auto, the model's own)",
+        help="weights of the network that cuts characters out, or none (default: auto, the model's own)",
     ),
     Flag(
         name="allow_torchscript",
@@ -183,7 +190,7 @@ FLAGS: tuple[Flag, ...] = (
         low=0,
         high=10,
         scope="book",
-        help="most new tries for a panel that is not accepted, 0 to 10 (default: {default})",
+        help="most retries of a panel that is not accepted, 0 to 10 (default: {default})",
     ),
     Flag(
         name="vibe_settings",
@@ -201,14 +208,14 @@ FLAGS: tuple[Flag, ...] = (
         low=-1.0,
         high=1.0,
         scope="book",
-        help="least score of the vibe memory that a panel needs, -1 to 1 (default: {default})",
+        help="lowest score of the vibe memory that a panel needs, -1 to 1 (default: {default})",
     ),
     Flag(
         name="vibe_category",
         kind=str,
         metavar="NAME",
         scope="book",
-        help="score panels as of this category (default: all)",
+        help="score panels by this category (default: all)",
     ),
     Flag(
         name="vibe_guidance",
@@ -239,7 +246,7 @@ FLAGS: tuple[Flag, ...] = (
         kind=str,
         choices=INJECTIONS,
         scope="book",
-        help="which one: like the panels before it, or unlike them (default: {default})",
+        help="which one: similar to the panels before it, or diverse (default: {default})",
     ),
     Flag(
         name="inject_weight",
@@ -273,7 +280,7 @@ FLAGS: tuple[Flag, ...] = (
         kind=str,
         metavar="PATH",
         scope="book",
-        help="weights of what enlarges accepted panels (ESRGAN and its kin), or none "
+        help="weights of the upscaler for accepted panels (such as ESRGAN), or none "
         "(default: starter, the project's own)",
     ),
     Flag(

@@ -95,11 +95,18 @@ def _flags(parsers: Mapping[str, argparse.ArgumentParser], readers: str) -> str:
 def preset_table() -> str:
     """What each `--quality` stands for, by model."""
     rows = [
-        (model, f"`{quality}`", preset.steps, f"{preset.guidance:g}", preset.refine_steps)
+        (
+            model,
+            f"`{quality}`",
+            preset.steps,
+            f"{preset.guidance:g}",
+            preset.refine_steps,
+            preset.scheduler or ("flow_match" if row.family == "flux" else "euler"),
+        )
         for model, row in VARIANTS.items()
         for quality, preset in row.presets.items()
     ]
-    return _table(("model", "quality", "steps", "guidance", "refine steps"), rows)
+    return _table(("model", "quality", "steps", "guidance", "refine steps", "sampler"), rows)
 
 
 def download_table() -> str:

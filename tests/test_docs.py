@@ -254,6 +254,7 @@ PRINTED = {
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Path, flux_cache: Path) -> Path:
     """A folder with a story, where a studio draws one step with tiny models."""
     (tmp_path / "my_story.json").write_text(dict(STORIES)["README.md"], encoding="utf-8")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HOME", str(flux_cache))
     monkeypatch.delenv("VIBE_MEMORY_PATH", raising=False)

@@ -78,7 +78,7 @@ def shared_flags(library: str = "") -> argparse.ArgumentParser:
 def parsers(
     command: str, about: str, actions: Mapping[str, str], shared: argparse.ArgumentParser
 ) -> tuple[argparse.ArgumentParser, Parsers]:
-    """The parser of `run.py COMMAND`, and one for each of its actions, told of by its text."""
+    """The parser of `run.py COMMAND`, and one for each of its actions, with its help text."""
     top = argparse.ArgumentParser(prog=as_typed(f"run.py {command}"), description=about, allow_abbrev=False)
     made = top.add_subparsers(dest="action", required=True, metavar="ACTION")
     return top, {

@@ -1,6 +1,6 @@
-"""`run.py characters …`: who the library knows, what each one's reference is, and what a person decides.
+"""`run.py characters …`: the characters of a library, their references, and a person's decisions.
 
-In: what was typed. Out: lines for a person, or with --json one object for a program; an exit code. Models are
+In: parsed flags. Out: lines for a person, or with --json one object for a program; an exit code. Models are
 loaded only by `add`, to cut figures out, and by `sightings --like`.
 """
 
@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.commands.answers import Answer, library_of, positive, tell
-from model.commands.characters_parser import facts_of, line_of, matching, near, one_of, parser, row_of, whom
+from model.commands.characters_parser import (
+    facts_of,
+    find_character,
+    line_of,
+    matching,
+    near,
+    one_of,
+    parser,
+    row_of,
+)
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,10 +34,10 @@ __all__ = ["parser", "run"]
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Do what was typed.
+    """Run an action.
 
     Raises:
-        ConfigError: it cannot be done so; the message says what can.
+        ConfigError: it cannot be done; the message says what can.
         StorageError, IntegrityError, WeightsMissing: see `Library` and `Models`.
     """
     with library_of(flags, new=flags.action == "add") as library:
@@ -50,7 +59,7 @@ def _show(flags: argparse.Namespace, library: Library) -> Answer:
     from model.memory.characters.sightings import Sightings
 
     characters = Characters(library)
-    one = whom(flags, characters)
+    one = find_character(flags, characters)
     versions, seen = characters.versions(one.id), Sightings(library).of(one.id)
     facts = facts_of(one, library)
     facts["versions"] = [asdict(version) for version in versions]
@@ -128,7 +137,7 @@ def _approve(flags: argparse.Namespace, library: Library) -> Answer:
     from model.vision.crop import cut_out
 
     characters = Characters(library)
-    one = whom(flags, characters)
+    one = find_character(flags, characters)
     if flags.candidate is not None:
         if not 1 <= flags.candidate <= len(one.candidates):
             raise ConfigError(
@@ -164,7 +173,7 @@ def _remove(flags: argparse.Namespace, library: Library) -> Answer:
     from model.memory.characters.sightings import Sightings
 
     characters = Characters(library)
-    one = whom(flags, characters)
+    one = find_character(flags, characters)
     if flags.sighting:
         sightings = Sightings(library)
         own = {seen.id for seen in sightings.of(one.id)}
@@ -192,7 +201,7 @@ def _undo(flags: argparse.Namespace, library: Library) -> Answer:
     from model.memory.characters.database import Characters
 
     characters = Characters(library)
-    one = whom(flags, characters)
+    one = find_character(flags, characters)
     back = characters.undo(one.id)
     if back is None:
         raise ConfigError(f"characters undo: there is nothing to undo for {one.title}")
@@ -209,7 +218,7 @@ def _sightings(flags: argparse.Namespace, library: Library) -> Answer:
     if flags.like is not None:
         found = _nearest(flags, library)
     else:
-        one = whom(flags, Characters(library))
+        one = find_character(flags, Characters(library))
         found = [(seen, None) for seen in Sightings(library).of(one.id, flags.k)]
     rows = [row_of(seen, cosine, library) for seen, cosine in found]
     titles = {one.id: one.title for one in Characters(library).all()}

@@ -1,4 +1,4 @@
-"""The words of `run.py characters`: what may be typed, and whom a name means, how somebody is told of.
+"""The parser of `run.py characters`, which character a name means, and how characters are printed.
 
 Knows nothing of what the actions do. Imports nothing heavy.
 """
@@ -21,50 +21,59 @@ if TYPE_CHECKING:
     from model.memory.store.library import Library
 
 ACTIONS: dict[str, str] = {
-    "list": "everybody",
-    "show": "one character: reference, candidates of its rehearsal, versions",
-    "add": "make pictures the reference of somebody, known or new",
-    "approve": "settle on the reference, a candidate of the rehearsal, or a sighting",
-    "remove": "take the reference away, or sightings",
-    "undo": "go back to the reference before",
-    "sightings": "crops from accepted panels, the best first",
+    "list": "list all characters",
+    "show": "show one character: reference, candidates of its rehearsal, versions",
+    "add": "use pictures as the reference of a character, known or new",
+    "approve": "approve the present reference, a candidate of the rehearsal, or a sighting",
+    "remove": "remove the reference, or sightings",
+    "undo": "go back to the previous reference",
+    "sightings": "list crops from accepted panels, the best first",
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py characters`."""
+    """The parser of `run.py characters`."""
     about = "The characters of one library, and how each of them looks."
-    top, made = parsers("characters", about, ACTIONS, shared_flags("whose characters"))
+    top, made = parsers("characters", about, ACTIONS, shared_flags("the library to use"))
     for name in ("show", "add", "approve", "remove", "undo"):
         made[name].add_argument("name", metavar="NAME", help="a name, an alias, or a number of `list`")
-    made["sightings"].add_argument("name", nargs="?", metavar="NAME", help="whose")
+    made["sightings"].add_argument("name", nargs="?", metavar="NAME", help="the character")
     for name in ("show", "add", "approve", "remove", "undo", "sightings"):
         made[name].add_argument("--variant", metavar="NAME", help="an outfit or age, as the story names it")
     made["show"].add_argument("--out", type=Path, metavar="DIR", help="write the pictures there")
     add = made["add"]
-    add.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="the first is drawn with")
+    add.add_argument(
+        "pictures", nargs="+", type=Path, metavar="PICTURE", help="the first is used for drawing"
+    )
     add.add_argument("--alias", action="append", default=[], metavar="NAME", help="may be repeated")
     add.add_argument("--description", metavar="TEXT", help="as in a story (default: the first story's)")
-    add.add_argument("--also", action="store_true", help="beside the reference there is, to know it by")
-    add.add_argument("--whole", action="store_true", help="take pictures as they are; cut nobody out")
-    for eye, does in (("detector", "finds"), ("segmenter", "cuts out")):
-        add.add_argument(f"--{eye}", default="auto", metavar="PATH", help=f"what {does} figures, or none")
+    add.add_argument("--also", action="store_true", help="add them to the present reference")
+    add.add_argument("--whole", action="store_true", help="use pictures as they are; cut no figure out")
+    for network, does in (("detector", "finds"), ("segmenter", "cuts out")):
+        text = f"weights of the network that {does} figures, or none"
+        add.add_argument(f"--{network}", default="auto", metavar="PATH", help=text)
     for name in ("add", "sightings"):
-        made[name].add_argument("--model", default="starter", metavar="NAME", help="whose eyes look")
+        made[name].add_argument(
+            "--model", default="starter", metavar="NAME", help="model that measures pictures"
+        )
     for name in ("add", "approve"):
-        made[name].add_argument("--pin", action="store_true", help="stay with it whatever a story says")
+        made[name].add_argument("--pin", action="store_true", help="keep it whatever a story says")
     which = made["approve"].add_mutually_exclusive_group()
     which.add_argument("--candidate", type=int, metavar="K", help="of the rehearsal, as `show` numbers them")
     which.add_argument("--sighting", type=int, metavar="ID", help="as `sightings` numbers them")
-    made["approve"].add_argument("--unpin", action="store_true", help="follow stories' own pictures again")
-    made["remove"].add_argument("--sighting", type=int, action="append", metavar="ID", help="only this")
-    made["remove"].add_argument("--forever", action="store_true", help="forget the character altogether")
-    made["sightings"].add_argument("--like", type=Path, metavar="PICTURE", help="nearest to this, of anybody")
+    made["approve"].add_argument("--unpin", action="store_true", help="use stories' own pictures again")
+    made["remove"].add_argument(
+        "--sighting", type=int, action="append", metavar="ID", help="remove only this"
+    )
+    made["remove"].add_argument("--forever", action="store_true", help="delete the character altogether")
+    made["sightings"].add_argument(
+        "--like", type=Path, metavar="PICTURE", help="closest to this, of any character"
+    )
     made["sightings"].add_argument("--k", type=int, default=20, metavar="N", help="at most N (default: 20)")
     return top
 
 
-def whom(flags: argparse.Namespace, characters: Characters) -> Character:
+def find_character(flags: argparse.Namespace, characters: Characters) -> Character:
     """The one character that NAME means: a name or an alias, else a number."""
     known = matching(flags, characters)
     if not known:
@@ -82,7 +91,7 @@ def matching(flags: argparse.Namespace, characters: Characters) -> list[Characte
 
     variant = getattr(flags, "variant", None)
     known = [one for one in characters.named([flags.name]) if variant is None or _same(one, variant)]
-    # "mika" is somebody of that name before she is an alias of somebody else.
+    # A name takes precedence over an alias.
     return [one for one in known if fold(one.look.name) == fold(flags.name)] or known
 
 
@@ -93,7 +102,8 @@ def _same(one: Character, variant: str) -> bool:
 
 
 def one_of(known: Sequence[Character], flags: argparse.Namespace) -> Character:
-    """Of several in different styles or of different weights the one decided last; homonyms are refused."""
+    """Of several looks in different styles or weights, the latest decision; different characters of one name
+    are refused."""
     from model.memory.store.words import fold
 
     if len({(fold(one.look.variant), fold(one.look.description)) for one in known}) > 1:
@@ -104,8 +114,8 @@ def one_of(known: Sequence[Character], flags: argparse.Namespace) -> Character:
 
 def line_of(one: Character) -> str:
     state = "pinned" if one.pinned else "approved" if one.approved else ""
-    told = ", ".join(part for part in (one.source, state, f"of {one.story}" if one.story else "") if part)
-    return f"{one.id}  {one.title}  {told if one.pictures else 'no reference'}"
+    facts = ", ".join(part for part in (one.source, state, f"of {one.story}" if one.story else "") if part)
+    return f"{one.id}  {one.title}  {facts if one.pictures else 'no reference'}"
 
 
 def facts_of(one: Character, library: Library) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""`run.py chronicle …`: look into the story's long-term memory, add to it, take from it.
+"""`run.py chronicle …`: search the story's long-term memory, add to it, remove from it.
 
-In: what was typed. Out: lines for a person, or with --json one object for a program; an exit code.
+In: parsed flags. Out: lines for a person, or with --json one object for a program; an exit code.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LOGGED = 20
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py chronicle`."""
-    about = "What happened, was said, and is to be remembered of the stories of one library."
+    """The parser of `run.py chronicle`."""
+    about = "The long-term memory of one library's stories: events, speech and facts."
     texts = {name: text for name, (text, _) in ACTIONS.items()}
-    top, made = parsers("chronicle", about, texts, shared_flags("whose chronicle"))
+    top, made = parsers("chronicle", about, texts, shared_flags("the library to use"))
 
     recall = made["recall"]
-    recall.add_argument("words", nargs="+", metavar="WORDS", help="what to think of")
-    recall.add_argument("--who", metavar="NAME", help="only what this character was there for or was told")
+    recall.add_argument("words", nargs="+", metavar="WORDS", help="what to search for")
+    recall.add_argument("--who", metavar="NAME", help="only what this character saw or heard of")
     recall.add_argument(
         "--present",
         action="append",
@@ -68,20 +68,20 @@ def parser() -> argparse.ArgumentParser:
 
     forget = made["forget"]
     forget.add_argument("ids", nargs="*", type=int, metavar="NUMBER", help="as `list` numbers them")
-    forget.add_argument("--story", metavar="STORY", help="all of this story, and that it was ever drawn")
+    forget.add_argument("--story", metavar="STORY", help="everything of this story, and its chapter number")
 
     log = made["log"]
-    log.add_argument("name", metavar="NAME", help="whose memory")
-    log.add_argument("words", nargs="*", metavar="WORDS", help="what to think of; without, the latest")
+    log.add_argument("name", metavar="NAME", help="the character")
+    log.add_argument("words", nargs="*", metavar="WORDS", help="what to search for; default: the latest")
     log.add_argument("--k", type=int, default=LOGGED, metavar="N", help=f"at most N (default: {LOGGED})")
     return top
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Do what was typed.
+    """Run an action.
 
     Raises:
-        ConfigError: it cannot be done so; the message says what can.
+        ConfigError: it cannot be done; the message says what can.
         StorageError, IntegrityError: see `Library`.
     """
     from model.memory.chronicle.chronicle import Chronicle
@@ -182,11 +182,11 @@ def _log(flags: argparse.Namespace, chronicle: Chronicle, library: Library) -> A
 
 
 ACTIONS: dict[str, tuple[str, Callable[[argparse.Namespace, Chronicle, Library], Answer]]] = {
-    "recall": ("what comes to mind, best first", _recall),
-    "add": ("remember a fact, or something said", _add),
-    "list": ("every memory, in the order of the book", _list),
+    "recall": ("search memories, best first", _recall),
+    "add": ("add a fact, or something that was said", _add),
+    "list": ("list every memory, in the order of the book", _list),
     "forget": ("remove memories", _forget),
-    "log": ("what a character remembers, as a block for a chat model", _log),
+    "log": ("print what a character remembers, as a block for a chat model", _log),
 }
 
 
@@ -204,9 +204,9 @@ def _line(memory: Recollection) -> str:
 
 def _lines(memory: Memory) -> Iterable[str]:
     who = ", ".join(memory.present) or "nobody"
-    told = f"; told: {', '.join(memory.told)}" if memory.told else ""
+    heard = f"; told: {', '.join(memory.told)}" if memory.told else ""
     later = "; from the next run on" if memory.next_session else ""
-    yield f"{memory.id}  {_where(memory.story, memory.place)}  there: {who}{told}{later}"
+    yield f"{memory.id}  {_where(memory.story, memory.place)}  there: {who}{heard}{later}"
     for passage in memory.passages:
         said = f"{passage.speaker}: " if passage.speaker else ""
         yield f"    {passage.kind:8}  {said}{passage.text}"

@@ -1,8 +1,8 @@
 """`run.py download NAME …`: fetch weights from the hub and check them; `--list` says what is here.
 
-In: what was typed. Out: progress on stderr; the table of `--list` on stdout; with --json one object for a
+In: parsed flags. Out: progress on stderr; the table of `--list` on stdout; with --json one object for a
 program. What is whole is never fetched again, what was interrupted goes on. With HF_HUB_OFFLINE set nothing
-is fetched: what lies here is read and compared with the digests that the cache names it by.
+is fetched: files that are here are read and compared with the digests that are their names in the cache.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ GB = 1e9
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py download`."""
+    """The parser of `run.py download`."""
     top = argparse.ArgumentParser(
         prog=as_typed("run.py download"),
-        description="Fetch weights from the hub into its cache (HF_HOME), and check them. What is whole is "
-        "not fetched again; what was interrupted goes on by the same command.",
+        description="Download weights from the hub into its cache (HF_HOME), and check them. Complete files "
+        "are not downloaded again; an interrupted download resumes with the same command.",
         epilog="names:\n" + "\n".join(f"  {one.name:15} {one.purpose}" for one in CATALOG.values()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top.add_argument("names", nargs="*", metavar="NAME", help="what to fetch; see below")
+    top.add_argument("names", nargs="*", metavar="NAME", help="what to download; see below")
     top.add_argument(
         "--gguf", metavar="LEVEL", help="quantized weights instead of the full ones, such as Q4_K_S"
     )
-    top.add_argument("--list", action="store_true", help="what is here, partial, missing; asks nobody")
+    top.add_argument(
+        "--list", action="store_true", help="show what is here, partial, missing; needs no network"
+    )
     top.add_argument("--json", action="store_true", help="print one JSON object")
     return top
 
@@ -52,7 +54,7 @@ def run(flags: argparse.Namespace) -> int:
     if flags.list:
         return _list(wanted or list(CATALOG.values()), flags)
     if not wanted:
-        raise ConfigError(f"download: what? name one of {', '.join(CATALOG)}, or use --list")
+        raise ConfigError(f"download: no name given; use one of {', '.join(CATALOG)}, or use --list")
     sources = [one.at(flags.gguf) for one in wanted]
     from huggingface_hub.constants import is_offline_mode
 
@@ -135,7 +137,7 @@ def _list(wanted: Sequence[Set], flags: argparse.Namespace) -> int:
         for level in levels:
             standings = [standing_of(part, cache) for part in one.at(level)]
             weights_here = standings[-1].here
-            # Of the many levels, only those that somebody began to fetch.
+            # Of the many levels, only those whose download was begun.
             if level is None or flags.gguf or weights_here:
                 rows.append(_standing(one, level, standings))
     if flags.json:
@@ -148,7 +150,7 @@ def _list(wanted: Sequence[Set], flags: argparse.Namespace) -> int:
         licences = ", ".join(dict.fromkeys(part["licence"] for part in row["repositories"]))
         gate = "; gated" if any(part["gated"] for part in row["repositories"]) else ""
         lines.append(f"  {row['state']:8} {name:30} {size:>9}  {row['purpose']} ({licences}{gate})")
-        if flags.names:  # whoever names one wants to know more of it
+        if flags.names:  # a name asks for details
             for part in row["repositories"]:
                 lines.append(f"    {part['state']:8} {part['page']}, {part['licence']}")
                 lines += [f"      missing  {name}" for name in part["missing"]]
@@ -181,7 +183,7 @@ def _standing(one: Set, level: str | None, standings: Sequence[Standing]) -> dic
 
 
 class _Progress:
-    """Files on their way: one line that is written again on a terminal, a line a file elsewhere."""
+    """Progress of downloads: on a terminal one line that is rewritten, elsewhere one line a file."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()

@@ -1,6 +1,6 @@
-"""`run.py export RUN_DIR --format FORM`: a finished book in another form, or lettered anew.
+"""`run.py export RUN_DIR --format FORMAT`: a finished book in another format, or lettered again.
 
-In: what was typed. Out: files, and a line about them for a person, or with --json one object for a program.
+In: parsed flags. Out: files, and a line about them for a person, or with --json one object for a program.
 Draws no panel and loads no model.
 """
 
@@ -18,10 +18,10 @@ FORMATS = ("png", "pdf", "cbz", "html", "epub", "webtoon", "layers")
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py export`."""
+    """The parser of `run.py export`."""
     top = argparse.ArgumentParser(
         prog=as_typed("run.py export"),
-        description="Set a finished book again, as its story is lettered now, in one form or several. "
+        description="Write a finished book in one or several formats, with the words its story has now. "
         "No panel is drawn.",
         allow_abbrev=False,
     )
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--empty_balloons", action="store_true", help="leave the words out, into the folder empty_balloons/"
     )
-    top.add_argument("--out", type=Path, metavar="DIR", help="where to (default: RUN_DIR)")
+    top.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN_DIR)")
     top.add_argument(
         "--story", type=Path, metavar="STORY", help="the story, when it was moved (default: as run.json says)"
     )

@@ -1,6 +1,6 @@
 """`run.py panels …`: the panel cache from the command line.
 
-In: what was typed. Out: lines for a person, or with `--json` one object for a program; an exit code.
+In: parsed flags. Out: lines for a person, or with `--json` one object for a program; an exit code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from model.commands.answers import Answer, library_of, tell
-from model.commands.panels_parser import SHOWN, key_named, line_of, parser, place_of, size_of, told_of
+from model.commands.panels_parser import SHOWN, embedding_of, facts_of, key_named, line_of, parser, size_of
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["parser", "run"]
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Do what was typed; returns the exit code. Raises the project's errors."""
+    """Run an action; returns the exit code. Raises the project's errors."""
     with library_of(flags, new=True) as library:
         return tell(ACTIONS[flags.action](library, flags), flags)
 
@@ -31,7 +31,7 @@ def _list(library: Library, flags: argparse.Namespace) -> Answer:
     from model.memory.panels.cache import PanelCache
 
     records = PanelCache(library).get_all()[::-1]
-    rows = [told_of(library, record) for record in records[: flags.limit]]
+    rows = [facts_of(library, record) for record in records[: flags.limit]]
     total = sum({record.blob: size_of(library, record.blob) for record in records}.values())
     facts = {"panels": rows, "entries": len(records), "bytes": total}
     lines = [line_of(row) for row in rows]
@@ -45,17 +45,17 @@ def _similar(library: Library, flags: argparse.Namespace) -> Answer:
     from model.memory.panels.matcher import AestheticMatcher
 
     records = PanelCache(library).get_all()
-    target, own = place_of(library, flags.panel, records)
+    target, own = embedding_of(library, flags.panel, records)
     found = AestheticMatcher.find_similar(
         target,
-        # The newest of several panels with one picture stands for them.
+        # Of several panels with one picture, the newest.
         [(r.key, r.embedding) for r in {r.blob: r for r in records}.values() if r.blob != own],
         flags.threshold,
         flags.top,
     )
     by_key = {record.key: record for record in records}
     rows = [
-        {"similarity": round(match.similarity, 4), **told_of(library, by_key[match.cache_id])}
+        {"similarity": round(match.similarity, 4), **facts_of(library, by_key[match.cache_id])}
         for match in found
     ]
     lines = [f"{row['similarity']:+.3f}  {line_of(row)}" for row in rows]

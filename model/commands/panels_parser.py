@@ -1,7 +1,7 @@
-"""The words of `run.py panels`: what may be typed, which panel a key means, how a panel is told of.
+"""The parser of `run.py panels`, which panel a key means, and how panels are printed.
 
-Knows nothing of what the actions do. Imports nothing heavy; only `place_of` a picture that was not drawn here
-loads an encoder.
+Knows nothing of what the actions do. Imports nothing heavy; only `embedding_of` a picture that was not drawn
+here loads an encoder.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ SHOWN = 12  # digits of a key that are printed, and with which one may be named
 _PROMPT = 60
 
 ACTIONS: dict[str, str] = {
-    "list": "what is kept, the last used first",
-    "similar": "panels that look like one, or like a picture",
+    "list": "list kept panels, the last used first",
+    "similar": "find panels that look like another, or like a picture",
     "pin": "keep panels whatever the limits say",
-    "unpin": "no longer",
+    "unpin": "undo pin",
     "gc": "evict the least recently used panels beyond the limits",
     "export": "write every panel into a folder with a cache_index.json",
-    "import": "take over a cache_index.json; the same again changes nothing",
-    "books": "the books whose pictures are never evicted",
-    "forget": "let eviction have a book's pictures",
-    "diversity": "how alike the panels of a finished book are",
+    "import": "read a cache_index.json; importing again changes nothing",
+    "books": "list the books whose pictures are never evicted",
+    "forget": "stop keeping a book's pictures",
+    "diversity": "show how similar the panels of a finished book are",
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py panels`."""
+    """The parser of `run.py panels`."""
     top, made = parsers(
         "panels", "The drawn panels that are kept.", ACTIONS, shared_flags("where drawn panels are kept")
     )
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     gc.add_argument("--cache_gb", type=float, default=20.0, metavar="X", help="(default: 20)")
     gc.add_argument(
         "--idle", type=float, default=3600.0, metavar="SECONDS",
-        help="spare what was used since then: a run may be drawing (default: 3600)",
+        help="keep what was used in the last SECONDS, as a run may need it (default: 3600)",
     )  # fmt: skip
     made["export"].add_argument("folder", type=Path, metavar="DIR")
     made["import"].add_argument("index", type=Path, metavar="FILE", help="a cache_index.json, or its folder")
@@ -64,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def place_of(library: Library, named: str, records: tuple[PanelRecord, ...]) -> tuple[Embedding, str]:
-    """Where a panel or a picture lies, and its blob: as it was embedded when drawn, or embedded now."""
+def embedding_of(library: Library, named: str, records: tuple[PanelRecord, ...]) -> tuple[Embedding, str]:
+    """The embedding of a panel or a picture, and its blob: as embedded when it was drawn, or embedded now."""
     path = Path(named)
     if not path.is_file():
         key = key_named([record.key for record in records], named)
@@ -89,19 +89,19 @@ def place_of(library: Library, named: str, records: tuple[PanelRecord, ...]) -> 
 
 
 def key_named(keys: Sequence[str], named: str) -> str:
-    """The whole key that `named` begins.
+    """The one key that starts with `named`.
 
     Raises:
         ConfigError: none does, or several do.
     """
     found = [key for key in keys if key == named] or [key for key in keys if key.startswith(named)]
     if len(found) != 1:
-        told = "no panel has this key" if not found else f"{len(found)} panels have keys that begin so"
-        raise ConfigError(f"{named}: {told}; 'run.py panels list' shows them")
+        problem = "no panel has this key" if not found else f"{len(found)} panels have keys that begin so"
+        raise ConfigError(f"{named}: {problem}; 'run.py panels list' shows them")
     return found[0]
 
 
-def told_of(library: Library, record: PanelRecord) -> dict[str, Any]:
+def facts_of(library: Library, record: PanelRecord) -> dict[str, Any]:
     """A panel for a program."""
     return {
         "key": record.key,

@@ -20,11 +20,11 @@ from quantization.levels import LEVELS, Level, level_of
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py quantize`."""
+    """The parser of `run.py quantize`."""
     top = argparse.ArgumentParser(
         prog=as_typed("run.py quantize"),
-        description="Make a GGUF file of a Flux transformer or a T5 encoder, without a compiler. What was "
-        "interrupted goes on by the same command.",
+        description="Make a GGUF file of a Flux transformer or a T5 encoder, without a compiler. An "
+        "interrupted conversion resumes with the same command.",
         allow_abbrev=False,
     )
     top.add_argument(
@@ -38,22 +38,22 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--report",
         action="store_true",
-        help="make every level (or the one named), draw the same panels with each, and tell what it costs; "
-        "OUT is a folder then (default: outputs/gguf, where --gguf finds files and figures)",
+        help="make every level (or the one named), draw the same panels with each, and show what it costs; "
+        "OUT is then a folder (default: outputs/gguf, where --gguf finds files and figures)",
     )
     top.add_argument(
         "--panels",
         type=int,
         default=4,
         metavar="N",
-        help="drawn by --report, and of a story by --imatrix, 1 to 64 (default: 4)",
+        help="panels that --report and --imatrix draw, 1 to 64 (default: 4)",
     )
     top.add_argument(
         "--imatrix",
         type=Path,
         metavar="FILE",
-        help="how much each column matters, for K levels: a story (.json), whose panels are drawn to see, or "
-        "what was gathered before (safetensors, or llama.cpp's GGUF)",
+        help="how much each column matters, for K levels: a story (.json), whose panels are drawn to measure "
+        "it, or a file made before (safetensors, or llama.cpp's GGUF)",
     )
     top.add_argument(
         "--device",

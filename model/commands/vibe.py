@@ -1,6 +1,6 @@
 """`run.py vibe …`: likes and dislikes from the command line.
 
-In: what was typed. Out: lines for a person, or with `--json` one JSON object as the last line of stdout; an
+In: parsed flags. Out: lines for a person, or with `--json` one JSON object as the last line of stdout; an
 exit code. Parsing imports nothing heavy; the encoder is loaded by the commands that look at pictures.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Do what was typed; returns the exit code. Raises the project's errors."""
+    """Run an action; returns the exit code. Raises the project's errors."""
     from model.run.vibe import VibeMemory, vibe_path
 
     if flags.memory is not None and flags.profile is not None:
@@ -82,7 +82,7 @@ def _explain(vibe: VibeMemory, flags: argparse.Namespace) -> Answer:
         "picture": str(flags.pictures[0]),
         "score": round(found.score, 6),
         "accepted": vibe.accepts(found.score),
-        "influences": [_told(vibe, influence) for influence in found.influences],
+        "influences": [_facts_of(vibe, influence) for influence in found.influences],
     }
     lines = [f"{found.score:+.3f}  {flags.pictures[0]}"]
     lines += [
@@ -180,7 +180,7 @@ def _summary(vibe: VibeMemory) -> str:
     return f"{vibe.path}: {counts['total_liked']} liked, {counts['total_disliked']} disliked"
 
 
-def _told(vibe: VibeMemory, influence: Influence) -> dict[str, Any]:
+def _facts_of(vibe: VibeMemory, influence: Influence) -> dict[str, Any]:
     memory = influence.memory
     picture = vibe.picture_of(memory)
     return {
@@ -195,30 +195,30 @@ def _told(vibe: VibeMemory, influence: Influence) -> dict[str, Any]:
 
 
 ACTIONS: dict[str, tuple[str, Callable[[VibeMemory, argparse.Namespace], Answer]]] = {
-    "like": ("remember pictures, or folders of them, as liked", _like),
-    "dislike": ("the same as disliked", _like),
-    "stats": ("what is remembered, and how it was used", _stats),
-    "score": ("how much pictures would be liked: −1 to 1", _score),
-    "explain": ("which memories moved a picture's score", _explain),
+    "like": ("mark pictures, or folders of pictures, as liked", _like),
+    "dislike": ("mark them as disliked", _like),
+    "stats": ("show what is remembered, and how it was used", _stats),
+    "score": ("score pictures by how much you would like them, −1 to 1", _score),
+    "explain": ("show which memories moved a picture's score", _explain),
     "clear": ("forget a category, or everything", _clear),
     "optimize": ("merge exact copies; nothing is lost", _optimize),
     "export": ("write a file of format 1 or 2", _export),
-    "import": ("take over files of format 1 or 2; the same again changes nothing", _import),
+    "import": ("read files of format 1 or 2; importing again changes nothing", _import),
     "merge": ("the same as import", _import),
     "repair": ("restore a damaged file from itself and its .bak", _repair),
-    "analytics": ("draw what is liked and how far scores can be trusted", _analytics),
+    "analytics": ("draw a chart of what you like and how reliable scores are", _analytics),
     "profiles": ("list the profiles", _profiles),
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py vibe`."""
+    """The parser of `run.py vibe`."""
     shared = shared_flags()
     shared.add_argument(
-        "--memory", type=Path, metavar="FILE", help="the vibe memory (default: VIBE_MEMORY_PATH)"
+        "--memory", type=Path, metavar="FILE", help="the vibe memory's file (default: VIBE_MEMORY_PATH)"
     )
-    shared.add_argument("--profile", metavar="NAME", help="a memory of its own, beside the default one")
-    about = "What you like and dislike; runs keep the pictures that fit it."
+    shared.add_argument("--profile", metavar="NAME", help="a separate memory of this name")
+    about = "What you like and dislike; runs keep the panels that fit it."
     top, made = parsers("vibe", about, {name: text for name, (text, _) in ACTIONS.items()}, shared)
     for name in ("like", "dislike", "score", "explain"):
         made[name].add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
@@ -233,7 +233,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made["export"].add_argument("file", type=Path, metavar="FILE")
     made["export"].add_argument("--format", type=int, choices=(1, 2), default=2, help="(default: 2)")
-    made["export"].add_argument("--compact", action="store_true", help="small, for this program only")
+    made["export"].add_argument("--compact", action="store_true", help="smaller; only this program reads it")
     for name in ("import", "merge"):
         made[name].add_argument("files", nargs="+", type=Path, metavar="FILE")
     made["analytics"].add_argument("--out", type=Path, metavar="PNG", help="(default: beside the memory)")

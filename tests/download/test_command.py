@@ -89,7 +89,7 @@ def test_a_gated_set_needs_a_token_and_says_where(shelves: Any, tmp_path: Path) 
         (("flux-def",), "download: 'flux-def' is unknown; use one of flux-dev, "),
         (("flux-dev", "--gguf", "Q9"), "--gguf: flux-dev has no 'Q9'; use one of F16, Q8_0"),
         (("sdxl", "--gguf", "Q8_0"), "--gguf: sdxl has no GGUF files; those have: flux-dev"),
-        ((), "download: what? name one of flux-dev"),
+        ((), "download: no name given; use one of flux-dev"),
     ],
 )
 def test_what_cannot_be_meant_exits_2(

@@ -27,15 +27,15 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may be typed after `run.py doctor`."""
+    """The parser of `run.py doctor`."""
     top = argparse.ArgumentParser(
         prog=as_typed("run.py doctor"),
-        description="What is installed, what fits this machine, what is broken, and what mends it.",
+        description="What is installed, what fits this machine, what is broken, and how to fix it.",
         epilog="exit codes: 0 nothing is wrong; 3 something is",
         allow_abbrev=False,
     )
     top.add_argument(
-        "--fix", action="store_true", help="run the commands that can do no harm, then look again"
+        "--fix", action="store_true", help="run the commands that can do no harm, then check again"
     )
     top.add_argument(
         "--deep",
@@ -47,14 +47,14 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("outputs/library"),
         metavar="DIR",
-        help="which library to look at",
+        help="the library to check",
     )
     top.add_argument("--json", action="store_true", help="print one JSON object")
     return top
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Look, mend if asked to, and tell. The exit code."""
+    """Check, fix if asked to, and report; returns the exit code."""
     findings = examine(flags.library, deep=flags.deep)
     fixed: list[dict[str, object]] = []
     commands = dict.fromkeys(one.safe for one in findings if one.state == "wrong" and one.safe)
