@@ -23,8 +23,8 @@ _DEVICES = re.compile(
 def slug_of(title: str) -> str:
     """A folder's name for a title: its letters and digits in lower case, hyphens between words.
 
-    "First Light" becomes first-light, "Über uns" über-uns, "第1話 桜" 第1話-桜. A title that is cut, or has no
-    letter at all, ends in a digest of its own.
+    "First Light" becomes first-light, "Über uns" über-uns, "第1話 桜" 第1話-桜. A title that is cut, or has
+    no letter at all, ends in a digest of its own.
     """
     plain = unicodedata.normalize("NFC", title).casefold()
     plain = unicodedata.normalize("NFC", plain).replace("'", "").replace("’", "")
