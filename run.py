@@ -2,7 +2,9 @@
 
 import sys
 
-from model.cli import main
-
 if __name__ == "__main__":
+    try:
+        from model.cli import main
+    except KeyboardInterrupt:  # in the moment that imports take
+        sys.exit(130)
     sys.exit(main())

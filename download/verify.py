@@ -181,7 +181,7 @@ def shards_of(name: str, data: bytes) -> tuple[str, ...]:
         shards = sorted(set(json.loads(data)["weight_map"].values()))
         if not shards or not all(re.fullmatch(r"[\w.-]+", shard) and is_inside(shard) for shard in shards):
             raise ValueError("it names no shards beside it")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an index of shards ({error})") from error
     return tuple(posixpath.join(posixpath.dirname(name), shard) for shard in shards)
 
@@ -196,5 +196,5 @@ def _promised(path: Path) -> int | None:
             header = json.loads(file.read(length))
             ends = [facts["data_offsets"][1] for name, facts in header.items() if name != "__metadata__"]
             return 8 + length + max(ends, default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return None

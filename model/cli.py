@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from model import __version__
 from model.config import FIRST_STORY
-from model.errors import AutoStudioError, ConfigError
+from model.errors import ConfigError
+from model.failures import plain_failures
 from model.flags import FLAGS, Flag
 from model.program import as_typed
 from model.quiet import quieten
@@ -33,7 +34,13 @@ EXIT_CODES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. Errors of the project become one line on stderr."""
+    """Run one command; returns the exit code. What goes wrong becomes one line on stderr."""
+    with plain_failures() as failure:
+        failure.code = _main(argv)
+    return failure.code
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
     command = words[0] if words and words[0] in {*COMMANDS, *MEMORIES} else "draw"
     rest = words[1:] if words and words[0] == command else words
@@ -45,17 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     quieten(online=command == "download")
     # Operations that Apple's devices lack run on the CPU; torch asks when it is imported.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    try:
-        return run(flags)
-    except AutoStudioError as error:
-        sys.stderr.write(as_typed(f"error: {error}") + "\n")
-        return error.exit_code
-    except MemoryError:
-        sys.stderr.write("error: out of memory; close other programs, or use --quality fast\n")
-        return 3
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on from here\n")
-        return 130
+    return run(flags)
 
 
 def _draw(flags: argparse.Namespace) -> int:

@@ -95,7 +95,7 @@ def convert(
         values = _values(opened, tensor).to(device)
         try:
             return encode(values, tensor.type, importance=matter)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{source}: {tensor.name} {error}") from error
 
     def done(tensor: Planned) -> None:
@@ -202,7 +202,7 @@ def _config(source: Source) -> dict[str, Any] | None:
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON ({error}); download it again") from error
 
 

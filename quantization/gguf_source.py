@@ -52,9 +52,9 @@ class GgufSource:
             name = header.string()
             self.metadata[name] = header.value(header.scalar(4))
         infos = [self._info(header) for _ in range(tensors)]
-        alignment = int(self.metadata.get("general.alignment", 32))
-        if not 0 < alignment <= 1 << 20:
-            raise ConfigError(f"{path}: aligned to {alignment}; download it again")
+        alignment = self.metadata.get("general.alignment", 32)
+        if isinstance(alignment, bool) or not isinstance(alignment, int) or not 0 < alignment <= 1 << 20:
+            raise ConfigError(f"{path}: aligned to {str(alignment)[:40]!r}; download it again")
         start = -(-header.position // alignment) * alignment
         for name, shape, kind, offset in infos:
             end = start + offset + kind.bytes_of(shape)

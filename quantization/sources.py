@@ -102,7 +102,7 @@ def _shards_of(index: Path) -> tuple[Path, ...]:
     try:
         names: Any = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
         shards = tuple(index.parent / Path(name).name for name in sorted(set(names)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{index}: not an index of shards ({error}); download it again") from error
     for shard in shards:
         if not shard.is_file():

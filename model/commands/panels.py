@@ -132,7 +132,7 @@ def _diversity(library: Library, flags: argparse.Namespace) -> Answer:
             f"{value:+.3f}{'  alike' if facts['level'] and value > facts['level'] else ''}  {panel}"
             for panel, value in facts["similarity"].items()
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{path}: says nothing of diversity ({error}); name a finished book's folder"
         ) from error

@@ -67,7 +67,7 @@ def _remembered() -> dict[str, list[object]]:
     try:
         known = json.loads(memory_file().read_text(encoding="utf-8"))
         return {str(place): list(facts) for place, facts in known.items() if len(facts) == 3}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}
 
 

@@ -33,7 +33,7 @@ def tensor_names(file: Path) -> tuple[str, ...]:
         try:
             header = json.loads(opened.read(size))
             return tuple(name for name in header if name != "__metadata__")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise IntegrityError(f"{file}: its header is damaged ({error}); fetch it again") from error
 
 

@@ -102,7 +102,7 @@ def stored_as(files: tuple[Path, ...]) -> dict[str, Any]:
 def _shards(index: Path) -> tuple[Path, ...]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"{index}: not an index of shards ({error!r}); fetch it again") from error
     for name in names:
         if not (index.parent / name).is_file():

@@ -214,7 +214,7 @@ def _config(folder: Path | None) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{path}: not JSON ({error}); fetch it again") from error
     if not isinstance(found, dict):
         raise IntegrityError(f"{path}: a JSON object expected; fetch it again")

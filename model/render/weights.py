@@ -135,7 +135,7 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
         raise WeightsMissing(
             f"{folder}: no manifest.json; the weights are not here; restore the folder"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"{path}: not a weights manifest ({error}); restore the file") from error
 
 

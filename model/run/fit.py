@@ -187,7 +187,7 @@ def measured_errors(checkpoint: Checkpoint) -> Mapping[str, float]:
         return {row["level"]: float(row["error"]) for row in rows}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not a report ({error}); make it anew, or remove it") from error
 
 

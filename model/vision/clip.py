@@ -167,7 +167,7 @@ def _config_of(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         shapes = config["model_cfg"]["vision_cfg"], config["model_cfg"]["text_cfg"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError(f"{path}: not an open_clip config ({error!r}); fetch it again") from error
     if any(shape.get("hf_model_name") or shape.get("timm_model_name") for shape in shapes):
         raise IntegrityError(

@@ -95,7 +95,7 @@ def _check_kind(folder: Path) -> None:
         )
     try:
         kind = json.loads(path.read_text(encoding="utf-8"))["model_type"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError(f"{path}: not a model's config ({error!r}); fetch it again") from error
     if kind != MODEL_TYPE:
         raise IntegrityError(

@@ -66,7 +66,7 @@ def load_folder(folder: Path) -> Sam:
         for key in ("global_blocks", "mean", "deviation"):  # JSON has lists where a shape has tuples
             facts[key] = tuple(facts[key])
         sam = build(SamShape(**facts))
-    except (ValueError, TypeError, LookupError, AssertionError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, RecursionError) as error:
         raise IntegrityError(
             f"{folder / CONFIG}: not a segmenter's config ({_one_line(error)}); fetch it again"
         ) from error

@@ -26,7 +26,7 @@ def starter(folder: Path = STARTER) -> Iterator[Finding]:
     except FileNotFoundError:
         yield wrong("weights", f"{folder}: no manifest.json, so no starter", mend)
         return
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         yield wrong("weights", f"{folder / 'manifest.json'}: not a manifest ({error})", mend)
         return
     missing = [name for name in expected if not (folder / name).is_file()]

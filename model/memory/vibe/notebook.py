@@ -62,8 +62,8 @@ class Notebook:
     ) -> None:
         self.path = Path(memory_path)
         self.eye = Eye(encoder)
-        self.album = Album(self.path)
         self._store = Store(self.path)
+        self.album = Album(self.path)
         self._keeps, self._encoder_name = keep_pictures, encoder_name
         self._said: set[str] = set()
 

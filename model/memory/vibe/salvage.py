@@ -9,6 +9,7 @@ from model.memory.vibe.entries import Memory
 from model.memory.vibe.formats import SIDES
 from model.memory.vibe.parsing import CheckFailed, entry_of
 
+_DEEP = 4000  # characters that a nest of brackets costs before it is given up
 _LEAST_NUMBERS = 16  # of a plain embedding; shorter lists in a damaged file are indices
 
 
@@ -20,6 +21,8 @@ def salvage(text: str) -> tuple[Memory, ...]:
     found: list[Memory] = []
     decoder = json.JSONDecoder()
     side, place = "", 0
+    # What is torn is read again from each bracket inside; a garbled file must not make that quadratic.
+    left = 8 * len(text) + 4_000_000
     while place < len(text):
         if text[place] == '"':
             name = next((name for name in SIDES if text.startswith(f'"{name}"', place)), "")
@@ -29,8 +32,14 @@ def salvage(text: str) -> tuple[Memory, ...]:
         elif text[place] in "{[" and side:
             try:
                 value, end = decoder.raw_decode(text, place)
+            except json.JSONDecodeError as error:
+                value, end = None, place + 1
+                left -= error.pos - place
             except (ValueError, RecursionError):
                 value, end = None, place + 1
+                left -= _DEEP
+            if left < 0:
+                break
             memory = _memory_or_none(value, side)
             if memory is not None:
                 found.append(memory)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.errors import IntegrityError, StorageError
+from model.errors import ConfigError, IntegrityError, StorageError
 from model.files import storage_errors, write_bytes
 from model.memory.store.lock import holding
 from model.memory.vibe.entries import Contents, merged
@@ -23,6 +24,8 @@ from model.memory.vibe.formats import write
 from model.memory.vibe.parsing import Parsed, damaged, parse
 from model.memory.vibe.salvage import salvage
 from model.ours import leftovers
+
+MOST_BYTES = 512 << 20  # of a file: 100 000 memories in plain numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,9 @@ class Store:
     """One file. Threads and processes may each have their own store of it."""
 
     def __init__(self, path: Path) -> None:
+        """Raises ConfigError when the path cannot be that of a file."""
+        if not path.name or path.name in (".", "..") or path.is_dir():
+            raise ConfigError(f"{path}: a folder, expected the file of a vibe memory; name one, as vibe.json")
         self.path = path
         self.backup = path.with_name(f"{path.name}.bak")
         self._lock = path.with_name(f"{path.name}.lock")
@@ -171,7 +177,13 @@ def read_text(path: Path, *, strict: bool = True) -> str:
         StorageError: the disk refuses to read, or there is no such file.
     """
     try:
-        return path.read_bytes().decode("utf-8", errors="strict" if strict else "replace")
+        with path.open("rb") as file:
+            # A device has no end, and no memory of likes is as large as this.
+            data = file.read(MOST_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+        if data is None or len(data) > MOST_BYTES:
+            found = "no plain file" if data is None else f"more than {MOST_BYTES >> 20} MB"
+            raise damaged(str(path), found)
+        return data.decode("utf-8", errors="strict" if strict else "replace")
     except UnicodeDecodeError as error:
         raise damaged(str(path), "not text in UTF-8") from error
     except OSError as error:

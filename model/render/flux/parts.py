@@ -166,7 +166,7 @@ def _tensors(file: Path, quantized: bool) -> dict[str, Tensor]:
 def _config(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{path}: not JSON ({error}); fetch it again") from error
 
 

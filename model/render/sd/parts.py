@@ -155,5 +155,5 @@ def _silent(checkpoint: Checkpoint) -> bool:
 def _json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IntegrityError(f"{path}: not readable as JSON ({error}); fetch it again") from error
