@@ -2,7 +2,7 @@
 
     ask      each repository: which commit, which files, how long, which digest; whether it is open to us
     plan     indexes first, for they name the shards; then what is missing, and whether the disk has room
-    receive  a file's bytes behind those that an interrupted call left; digest; rename
+    receive  a file's bytes, appended to those of an interrupted call; digest; rename
     link     a link shows the file where diffusers and transformers look
 
 In: sources and a cache folder. Out: `Fetched`. Bytes come over plain HTTP with ranges, since the client's own

@@ -70,7 +70,7 @@ def convert(
         source: a safetensors or GGUF file, an index of shards, or a folder in diffusers' layout.
         imatrix: how much each column matters, see `imatrix`; for K levels.
         device: auto, cuda, mps or cpu.
-        report: told of each tensor's name, and of the weights done and in all.
+        report: called with each tensor's name, the weights done, and all of them.
     Raises:
         ConfigError: the source is not usable, or the importance does not fit.
         StorageError: the disk is full or refuses.

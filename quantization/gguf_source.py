@@ -1,7 +1,7 @@
 """Tensors of a GGUF file, dequantized one at a time; the header is read by hand, for it is not trusted.
 
-Every count and length is held against what is left of the file, and against what any model has, before it is
-believed: a header cannot ask for more memory or time than that.
+Every count and length is compared with what is left of the file, and with what any model has, before it is
+used: a header cannot ask for more memory or time than that.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class _Header:
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
         self.data = data
-        self.position = 4  # behind the magic
+        self.position = 4  # after the magic number
 
     def _take(self, size: int) -> int:
         start = self.position

@@ -1,4 +1,4 @@
-"""A tensor becomes the bytes of a block type, on the device it lies on, in pieces that bound the memory.
+"""Encodes a tensor as the bytes of a block type, on its device, in pieces that bound the memory.
 
 In goes a float tensor of rows; out come rows of bytes as ggml lays them out. The K types are searched here
 (`affine`, `symmetric`), the others rounded as ggml does (`plain`). It knows nothing of files and names.

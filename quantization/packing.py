@@ -1,4 +1,4 @@
-"""Whole numbers become ggml's bytes: where each bit of a superblock of 256 values lies.
+"""Integers to ggml's bytes: where each bit of a superblock of 256 values lies.
 
 In go N superblocks as `affine` and `symmetric` found them; out comes a (N, bytes) tensor. The layouts are
 those that gguf-py, diffusers and ggml read; bytes of a number of two are in little-endian order.

@@ -1,7 +1,7 @@
-"""What a way of drawing needs: from sizes to a `MemoryPlan` with the predicted peak of each phase.
+"""What a memory plan needs: from sizes to a `MemoryPlan` with the predicted peak of each phase.
 
 In: a model's `ModelSizes`, a `Machine`, a `Canvas`, and the choices. Out: a `MemoryPlan`. Pure: nothing is
-loaded or measured here, and no torch is needed. Which plan is best is the affair of `advise`.
+loaded or measured here, and no torch is needed. `advise` chooses the best plan.
 
 The prediction has a phase for each thing that is done, for only one of them needs the device at a time:
 prompts are encoded, then the encoders are freed; the steps; decoding. A phase takes the weights that are on

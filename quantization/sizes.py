@@ -139,7 +139,7 @@ _FLUX = Part(
     outside=64_124_992,
     leaf=56_623_104,
 )
-_REDUX = Part(kept=428_225_600 + 64_503_808, leaf=50_331_648)  # SigLIP and the network behind it
+_REDUX = Part(kept=428_225_600 + 64_503_808, leaf=50_331_648)  # SigLIP and the network after it
 _VIT_H = Part(kept=632_076_800, block=19_677_440, leaf=6_553_600)
 
 

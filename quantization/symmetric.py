@@ -86,7 +86,7 @@ def fit_symmetric(x: Tensor, weights: Tensor | None, grid: SymmetricGrid) -> Sym
 
     Args:
         x: (size of a block, N·blocks) float32, finite.
-        weights: positive, of the same shape; None = all alike.
+        weights: positive, of the same shape; None = all equal.
     Deterministic on one device and one version of torch.
     """
     values = _Values(x, weights, grid.levels)

@@ -36,7 +36,7 @@ def write_gguf(
     Args:
         fields: metadata; str, bool, int (32 bit), float (32 bit), lists of one of these.
         make: the bytes of a tensor.
-        done: told of each tensor once it is on disk, also of those found there.
+        done: called for each tensor once it is on disk, also for those that were found there.
     Returns:
         Tensors that an earlier attempt had already written.
     Raises:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Fetches common sets of weights from the hub; what is here already stays. Further words go to run.py download.
 #
-#   scripts/setup_models.sh small    Stable Diffusion 1.5 with IP-Adapter Plus, and eyes: about 6.5 GB
-#   scripts/setup_models.sh sdxl     Stable Diffusion XL with IP-Adapter Plus, and eyes: about 12 GB
-#   scripts/setup_models.sh flux     Flux schnell as GGUF Q4_K_S with Redux, and eyes: about 20 GB; gated, needs HF_TOKEN
-#   scripts/setup_models.sh eyes     GroundingDINO, SAM and CLIP: what looks at panels
+#   scripts/setup_models.sh small    Stable Diffusion 1.5 with IP-Adapter Plus, and the judge's networks: about 6.5 GB
+#   scripts/setup_models.sh sdxl     Stable Diffusion XL with IP-Adapter Plus, and the judge's networks: about 12 GB
+#   scripts/setup_models.sh flux     Flux schnell as GGUF Q4_K_S with Redux, and the judge's networks: about 20 GB; gated, needs HF_TOKEN
+#   scripts/setup_models.sh eyes     the judge's networks alone: GroundingDINO, SAM and CLIP
 #   scripts/setup_models.sh all      the first three, and Flux dev and Kontext in full
 #
 # Uses .venv if scripts/quickstart made one, otherwise the python on PATH.

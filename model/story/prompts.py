@@ -1,4 +1,4 @@
-"""What the model is told: one prompt for the whole panel, one for each figure.
+"""The prompts: one for the whole panel, one for each figure.
 
 In: a panel and its characters as written. Out: prompts, the words to draw, what is left for the letterer.
 A prompt depends on its own panel, the character it names and the story's style, on nothing else.

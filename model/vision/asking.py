@@ -1,6 +1,6 @@
-"""What a detector is asked, and what it answers: phrases joined to a question, boxes with a score.
+"""The prompt of a detector and its answers: phrases joined to one text, boxes with scores.
 
-In: phrases. Out: a question, answers without repetition. Knows no network; light to import.
+In: phrases. Out: one prompt; answers without duplicates. Knows no network; light to import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Crops that never lose a head: along a plain background, a box or a mask, padded to a square."""
+"""Crops that never cut a head off: along a plain background, a box or a mask, padded to a square."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where is what in a picture: phrases in, boxes out, by a GroundingDINO (Liu et al. 2023, arXiv:2303.05499).
+"""Detection: phrases in, boxes out, by a GroundingDINO (Liu et al. 2023, arXiv:2303.05499).
 
 `open_detector` takes what it is given: a folder as transformers keeps it (the starter's, or
 IDEA-Research/grounding-dino-tiny and -base as downloaded), or an official `.pth` checkpoint. Nothing is ever

@@ -1,4 +1,4 @@
-"""EfficientSAM (Xiong et al. 2023, arXiv:2312.00863) as the TorchScript files in which it is passed round.
+"""EfficientSAM (Xiong et al. 2023, arXiv:2312.00863) as the TorchScript files in which it is distributed.
 
 In: such a file; pictures and boxes. Out: masks. It knows only how the script is called. Reading TorchScript
 is not unpickling, but what the file says is run as a program inside torch: open only files whose source you

@@ -1,4 +1,4 @@
-"""GroundingDINO, whoever implements the network: pictures made ready, phrases asked, answers read.
+"""GroundingDINO with either implementation of the network: prepares pictures and phrases, reads answers.
 
 In: a `Network` (`grounding_port.py`, `grounding_original.py`). Out: a detector as `detect.py` describes it.
 Knows nothing of files. Import it where it is used: it loads torch.

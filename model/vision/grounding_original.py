@@ -1,8 +1,8 @@
 """GroundingDINO as its authors have it: an official `.pth` checkpoint through the package groundingdino-py.
 
 groundingdino-py 0.4.0 was written for an older transformers: its wrapper round BERT calls methods that are
-gone. Its wrapper's one deed was to let BERT see a mask of its own for every sentence; `SentenceBert` does
-that by handing BERT a mask with one more dimension. The package's pure PyTorch attention is used, nothing is
+gone. All that its wrapper did was to give BERT a separate mask for every sentence; `SentenceBert` does
+that by passing BERT a mask with one more dimension. The package's pure PyTorch attention is used, nothing is
 compiled, and nothing is fetched: BERT's weights are in the checkpoint, its shape and its words in a folder.
 In: a checkpoint. Out: a `grounding.Network`.
 """

@@ -1,6 +1,6 @@
-"""Is this the panel that was asked for? Who was found against who was asked, as numbers with reasons.
+"""Judges a panel: compares who was found with who was requested, as numbers with reasons.
 
-In: asked boxes, found boxes, how near each crop is to its reference, how much the panel would be liked. Out:
+In: requested boxes, found boxes, the similarity of each crop to its reference, the vibe score. Out:
 a `Verdict`. Pure arithmetic; knows nothing of detectors, pictures or what happens to a panel that is refused.
 """
 

@@ -1,4 +1,4 @@
-"""How alike two pictures are, pixel by pixel: PSNR and SSIM. What they mean is the encoder's affair (`clip`).
+"""How similar two pictures are, pixel by pixel: PSNR and SSIM. For similarity in meaning see `clip`.
 
 In: two pictures of one size, RGB, 8 bit. Out: numbers. Deterministic.
 """

@@ -1,7 +1,7 @@
-"""Is this crop good enough to show somebody what the character looks like?
+"""Quality of a crop: whether it shows well what the character looks like.
 
 In: a crop and the reference, as pictures, and where the figure and its neighbours were found. Out: a number
-from 0 to 1 and what it is held down by. Pure; knows nothing of identity, panels or what becomes of the crop.
+from 0 to 1 and the weakest of its parts. Pure; knows nothing of identity, panels or what becomes of the crop.
 """
 
 from __future__ import annotations

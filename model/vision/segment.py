@@ -1,4 +1,4 @@
-"""Segmenters: which pixels of a picture belong to what stands in a box.
+"""Segmenters: which pixels of a picture belong to the object in a box.
 
 In: pictures and boxes. Out: masks. Three kinds of weights are opened by one call: the starter's folder, the
 published files of SAM, EfficientSAM as TorchScript. Knows nothing of characters, panels or detectors. The
@@ -47,10 +47,10 @@ def open_segmenter(source: Path, *, device: str = "cpu", run_scripts: bool = Fal
 
     Args:
         source: a folder with `config.json` and `model.safetensors`, as the starter's; or a file: a
-            checkpoint of SAM's vit_b, vit_l or vit_h (`.pth`; told apart by the shapes in it, read without
+            checkpoint of SAM's vit_b, vit_l or vit_h (`.pth`; recognised by the shapes in it, read without
             running anything), or EfficientSAM as TorchScript.
         device: where it runs.
-        run_scripts: a TorchScript is a program; whether one may be run.
+        run_scripts: whether a TorchScript, which is a program, may be run.
     Raises:
         ConfigError: it is a TorchScript, and none may be run.
         WeightsMissing: there is nothing, or a part of it is missing.

@@ -77,12 +77,12 @@ def packages(installed: Installed, needed: Sequence[str]) -> Iterator[Finding]:
     ]
     lacking = [one for one in wanted if not _fits(one, installed)]
     if lacking:
-        told = ", ".join(_told(one, installed) for one in lacking)
+        names = ", ".join(_described(one, installed) for one in lacking)
         # torch is never changed by --fix: which build is right, only the person knows.
         mended = [str(one) for one in lacking if _plain(one.name) not in PAIR]
         yield wrong(
             "packages",
-            f"{len(lacking)} of {len(wanted)} packages are absent or too old: {told}",
+            f"{len(lacking)} of {len(wanted)} packages are absent or too old: {names}",
             pip_command(*(str(one) for one in lacking)),
             pip_words(*mended) if mended else (),
         )
@@ -125,7 +125,7 @@ def _mutual(wanted: Sequence[Requirement], installed: Installed) -> Iterator[Fin
             if not _fits(asked, installed):
                 yield wrong(
                     "packages",
-                    f"{one.name} {installed.version(one.name)} needs {_told(asked, installed)}",
+                    f"{one.name} {installed.version(one.name)} needs {_described(asked, installed)}",
                     together(installed.version("torch"))
                     if _plain(asked.name) in PAIR
                     else pip_command("--upgrade", one.name, str(asked)),
@@ -137,7 +137,7 @@ def _fits(asked: Requirement, installed: Installed) -> bool:
     return here is not None and asked.specifier.contains(here, prereleases=True)
 
 
-def _told(asked: Requirement, installed: Installed) -> str:
+def _described(asked: Requirement, installed: Installed) -> str:
     here = installed.version(asked.name)
     return f"{asked.name}{asked.specifier} ({f'{here} is here' if here else 'absent'})"
 

@@ -46,7 +46,7 @@ def downloaded(cache: Path | None = None, *, deep: bool = False) -> Iterator[Fin
     """Sets of the catalog that are here, and those that were begun.
 
     Args:
-        deep: every byte is read, once, and held against the digest that the hub told; else sizes and headers.
+        deep: every byte is read once and compared with the hub's digest; else sizes and headers are.
     """
     place = cache or default_cache()
     # Sets share files.
@@ -65,7 +65,7 @@ def downloaded(cache: Path | None = None, *, deep: bool = False) -> Iterator[Fin
         yield note(
             "weights", f"no larger model in {place}; the starter draws", run_command("download", "--list")
         )
-    told: set[str] = set()
+    reported: set[str] = set()
     for (name, level), parts in found.items():
         damaged = {
             f"{part.source.repository}/{file}: {what}"
@@ -76,9 +76,9 @@ def downloaded(cache: Path | None = None, *, deep: bool = False) -> Iterator[Fin
         # Files that sets share belong to whichever is whole; a level's own weights say that it was begun.
         if level is not None and not parts[-1].here and not parts[-1].damaged:
             continue
-        if (name, level) in whole or not (damaged or begun) or not (damaged | begun) - told:
+        if (name, level) in whole or not (damaged or begun) or not (damaged | begun) - reported:
             continue
-        told |= damaged | begun
+        reported |= damaged | begun
         missing = [f"{part.source.repository}/{file}" for part in parts for file in part.missing]
         text = "; ".join(sorted(damaged)) or f"{len(missing)} files are missing, such as {missing[0]}"
         words = ("download", name, *(("--gguf", level) if level else ()))

@@ -1,4 +1,4 @@
-"""The character database of a library: who there is, and what each one's reference is and was.
+"""The character database of a library: its characters, and their present and earlier references.
 
 In: looks, pictures by sha256, what a person decided. Out: the character whose reference a look keeps. Every
 change of a reference is a version, and `undo` goes back to the one before; what a method has returned from

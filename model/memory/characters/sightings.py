@@ -1,4 +1,4 @@
-"""Where characters were seen: crops from accepted panels, with how sure it is and how good the picture is.
+"""Where characters were seen: crops from accepted panels, with similarity and quality.
 
 In: crops by sha256, measurements, vectors with the space they live in. Out: the sightings of a character, the
 ones nearest to a picture. A sighting is an offer: it becomes a reference only when a person approves it. What

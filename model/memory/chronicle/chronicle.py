@@ -1,7 +1,7 @@
 """The chronicle: the story's long-term memory, in the library.
 
 In: memories of accepted panels, or added by hand. Out: what a character recalls of them, which is only what
-it was there for or was told. What `keep` and `keep_story` have returned from survives kill -9. The same panel
+it saw or heard about. What `keep` and `keep_story` have returned from survives kill -9. The same panel
 of the same story is one memory, however often it is kept.
 Knows nothing of plans, prompts or models; the text encoder is handed in.
 """
@@ -129,10 +129,10 @@ class Chronicle:
         k: int = K,
         tokens: int = TOKENS,
     ) -> tuple[Recollection, ...]:
-        """What comes to mind, best first.
+        """Memories that fit a question, best first.
 
         Args:
-            who: recall only what this character was there for or was told; None = the narrator, who
+            who: recall only what this character saw or heard about; None = the narrator, who
                 knows all.
             present: names of those in the scene; what they share comes first among equals.
             before: only what happened before this place of the book.

@@ -1,4 +1,4 @@
-"""The values of the chronicle: what is handed in to be kept, what is kept, what comes back to mind.
+"""The values of the chronicle: what is handed in to be kept, what is kept, what is recalled.
 
 A memory belongs to one panel, or was added by hand; it is made of passages, and each passage has the names of
 those who know it. Knows nothing of SQL, ranking or prompts.
@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# "happened" is told by a caption; "seen" is the bare picture: where, who, doing what.
+# "happened" comes from a caption; "seen" from the picture itself: where, who, doing what.
 Kind = Literal["happened", "seen", "said", "thought", "fact"]
 
 # Chapter, page, panel. Chapters are stories in the order of their first run; 0 is before all of them.
@@ -50,7 +50,7 @@ class Passage:
         kind: what happened, was seen, said or thought; or a fact that the story asks to remember.
         text: as it was written.
         speaker: who said or thought it; "" for the others.
-        known_by: names of those who may recall it: who was there, and who was told.
+        known_by: names of those who may recall it: who was there, and who heard of it.
         context: where and with whom, in words; helps to find it, is never shown.
     """
 

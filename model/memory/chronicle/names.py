@@ -1,4 +1,4 @@
-"""Who is who: each name, id and alias of a character leads to one folded name.
+"""Names of characters: each name, id and alias maps to one folded name.
 
 In: the casts of stories. Out: the name under which the chronicle keeps what somebody knows. Names are folded
 (NFKC, case), so "anon" is "Anon". Knows nothing of memories but the table of who knows them.

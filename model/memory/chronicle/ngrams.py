@@ -1,4 +1,4 @@
-"""Sentences as vectors without any model: hashed pieces of words.
+"""Sentence vectors without a model: hashed word pieces.
 
 In: texts. Out: unit vectors in which texts that share words, word stems or misspellings are near. Paraphrases
 are not: that needs a sentence model (`model.memory.chronicle.sentences`). Pure, the same on every machine.

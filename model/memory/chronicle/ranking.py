@@ -1,4 +1,4 @@
-"""Which memories come to mind: text search and meaning fused, then recency, importance and presence.
+"""Which memories are recalled: text search and meaning fused, then recency, importance and presence.
 
 In: candidates that the asker may know, the ranks of a text search, vectors. Out: the candidates in order, one
 passage a memory. Pure and deterministic: recency is the order of the story, never the clock.

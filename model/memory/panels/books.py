@@ -1,4 +1,4 @@
-"""Which pictures each book shows, so that eviction leaves finished books whole.
+"""Which pictures each book uses, so that eviction keeps finished books complete.
 
 In: a book, named by its folder, and the blobs that its latest run used. Out: the same. Knows nothing of
 pages, of files outside the library, or of how a book was drawn.

@@ -1,7 +1,7 @@
-"""Say when a book's panels begin to look all the same.
+"""Finds where a book's panels begin to look the same.
 
-In: the panels' embeddings, in reading order, and the level from which on panels count as alike. Out: where it
-happens. Pure; the level belongs to an encoder and must be calibrated for it.
+In: the panels' embeddings, in reading order, and the similarity from which panels count as monotonous. Out:
+where it happens. Pure; the level belongs to an encoder and must be calibrated for it.
 """
 
 from __future__ import annotations

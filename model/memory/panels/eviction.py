@@ -1,4 +1,4 @@
-"""Make room in the panel cache: the least recently used panels go until it is within its limits.
+"""Makes room in the panel cache: the least recently used panels are evicted until it is within its limits.
 
 In: limits, and what the reader likes. Out: what went. Liked, pinned and book panels stay, and so do panels
 in use; enlarged pictures go before the drawn one they came from. Rows go first, in one transaction that also
@@ -79,9 +79,11 @@ class Evicted:
     over: bool
 
     def __str__(self) -> str:
-        told = f"panel cache: {len(self.keys)} panels evicted, {_mb(self.freed)} MB freed; "
-        told += f"{self.entries} panels, {_mb(self.bytes)} MB left"
-        return told + (f"; over its limits: {self.exempt} of them are exempt or in use" if self.over else "")
+        summary = f"panel cache: {len(self.keys)} panels evicted, {_mb(self.freed)} MB freed; "
+        summary += f"{self.entries} panels, {_mb(self.bytes)} MB left"
+        return summary + (
+            f"; over its limits: {self.exempt} of them are exempt or in use" if self.over else ""
+        )
 
 
 def evict(library: Library, limits: CacheLimits, *, liked: Collection[str] = ()) -> Evicted:

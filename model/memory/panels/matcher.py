@@ -1,7 +1,7 @@
-"""Find pictures that look alike: exact cosine search over embeddings of one space.
+"""Finds similar pictures: exact cosine search over embeddings of one space.
 
-In: pictures for an encoder that is handed in, and embeddings. Out: matches, best first, or one of them
-by chance. Pure numpy; knows nothing of models, files or what is done with a match.
+In: pictures for an encoder that is handed in, and embeddings. Out: matches, best first, or a random
+one of them. Pure numpy; knows nothing of models, files or what is done with a match.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Match:
 
 
 class AestheticMatcher(Generic[Picture]):
-    """Looks for what is alike.
+    """Finds similar pictures.
 
     Args:
         encode: N pictures → (N, D) finite rows, of whatever pictures the encoder takes.

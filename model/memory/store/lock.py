@@ -1,6 +1,6 @@
 """A lock between processes: held while the body runs, released by the system when the process dies.
 
-In: the path of a lock file, made when absent and left behind empty. Knows nothing of what it guards.
+In: the path of a lock file, made when absent and left in place, empty. Knows nothing of what it protects.
 """
 
 from __future__ import annotations

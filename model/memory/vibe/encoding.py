@@ -1,7 +1,7 @@
 """Pictures as vectors: through the encoder that was handed in, which is loaded when it is first needed.
 
 In: a picture in any form, or an embedding. Out: a vector and the space it is in. Knows no encoder itself;
-where there is none, pictures have no vector, and that is said once.
+without one, pictures have no vector, which is reported once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Vibe memories come and go: files of either format, folders of pictures, profiles.
+"""Import and export of vibe memories: files of either format, folders of pictures, profiles.
 
 In: a `VibeMemory` and paths. Out: the memory with more in it, files, and reports of what was and was not
 taken. Importing the same again changes nothing. Knows nothing of scores.

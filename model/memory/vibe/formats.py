@@ -4,7 +4,7 @@ Format 1 is two lists of plain embeddings:
 
     {"liked": [[0.1, -0.2, …], …], "disliked": […]}
 
-Format 2 says more of each, and of the whole. Entries of format 1 may stand among them:
+Format 2 has more about each, and about the whole. Entries of format 1 may stand among them:
 
     {"liked": [{"embedding": […], "category": "portraits", "weight": 1.5,
                 "timestamp": "2026-11-21T14:05:00+00:00", "metadata": {"source": "good.png"}}, …],
@@ -23,7 +23,7 @@ is a text, base64 of little-endian float16, `checksum` the start of its sha256, 
 weights, and after `optimize` an entry lists its `copies`. `metadata.panels` has the mean embedding of the
 panels drawn so far. An entry of that kind whose checksum is wrong means a damaged file, not a foreign one.
 
-In: `Contents`. Out: text. What reads it is `parsing`. Writes no files.
+In: `Contents`. Out: text. `parsing` reads it. Writes no files.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The vibe memory: which pictures are liked and disliked, and what that says of a new one.
+"""The vibe memory: which pictures are liked and disliked, and how a new one scores by them.
 
 In: pictures (path, PIL, array, tensor) or embeddings. Out: scores in (−1, 1), 0 where nothing is known, and
-reasons for them. What was said, and where it is kept, is told by `notebook`.
+reasons for them. `notebook` keeps the opinions and their file.
 
-Where there is no encoder pictures are neutral, and that is said once. Knows nothing of runs and panels.
+Without an encoder pictures are neutral, which is reported once. Knows nothing of runs and panels.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ class VibeMemory(Notebook):
         )
 
     def favourites(self, *, category: str | None = None, count: int = 3) -> tuple[tuple[Path, float], ...]:
-        """Pictures that stand for the taste, for guidance: the kept ones of the likes that score highest.
+        """Pictures that represent the taste, for guidance: the kept ones of the likes that score highest.
 
-        What was said decides them, and nothing else: neither the day nor the panels that were drawn since, so
-        that the same run again leans towards the same pictures. Memories of the newest one's encoder count.
+        They depend on the opinions alone, neither on the day nor on the panels that were drawn since, so that
+        the same run again is guided by the same pictures. Memories of the newest one's encoder count.
 
         Returns:
             Path and score, best first; fewer than `count` where no more pictures were kept.

@@ -1,8 +1,8 @@
-"""What was said of which picture: one file of likes and dislikes, and what runs tell it of their panels.
+"""Opinions about pictures: one file of likes and dislikes, and what runs report of their panels.
 
 In: pictures (path, PIL, array, tensor) or embeddings, liked or disliked, in categories, with weights. Out:
 the same as memories, and statistics. Everything is on disk when a call returns, and what another process has
-added is seen at once. What it means for a new picture is told by `memory`.
+added is seen at once. What it means for a new picture is computed by `memory`.
 
 Pictures need an encoder, which is handed in. Knows nothing of scores, runs and panels.
 """

@@ -1,8 +1,8 @@
-"""What was said of distinct pictures, summed up; where their middle is; and the plain score of a new one.
+"""Opinions about distinct pictures, added up; their centre; and the plain score of a new picture.
 
 In: embeddings of liked and disliked pictures with weights and categories. Out: `Opinions` in an order that
-depends on nothing but them, the centre to measure from, mean cosines. Pure. How much a picture would be liked
-is told by `scorer`.
+depends on nothing but them, the centre to measure from, mean cosines. Pure. The probability that a picture is
+liked is computed by `scorer`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads the vibe memory's file, whoever wrote it; what it looks like is told in `formats`.
+"""Reads the vibe memory's file, whoever wrote it; `formats` describes it.
 
 In: text of format 1 or 2. Out: `Contents`, and one line for each thing that could not be used as it stood.
 What a damaged file still holds is read by `salvage`. Reads no files.

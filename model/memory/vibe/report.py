@@ -1,6 +1,6 @@
 """How far a vibe memory's scores can be trusted: its own memories, each scored by the others.
 
-In: a `Taste`. Out: how often what was said with a probability came true. Deterministic. Knows nothing of
+In: a `Taste`. Out: how often predictions of each probability came true. Deterministic. Knows nothing of
 files.
 """
 

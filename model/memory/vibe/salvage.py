@@ -1,4 +1,5 @@
-"""What a damaged vibe memory still holds: its text comes in, torn or garbled; out comes what can be read."""
+"""Recovers entries from a damaged vibe memory. In: its text, cut off or garbled. Out: the entries that can
+still be read."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _LEAST_NUMBERS = 16  # of a plain embedding; shorter lists in a damaged file are
 def salvage(text: str) -> tuple[Memory, ...]:
     """Every entry that can still be read from a damaged file, in its order.
 
-    Which list an entry belonged to is told by the last list's name before it; what comes before any is left.
+    The last list's name before an entry says which list it belonged to; entries before any name are left out.
     """
     found: list[Memory] = []
     decoder = json.JSONDecoder()

@@ -27,7 +27,7 @@ SHARED = 0.5  # κ
 _REACH = 0.2
 _SETTINGS = tuple((variance, linear) for variance in (2.0, 8.0) for linear in (1.0, 0.5, 0.15))
 
-# In a large fit, settings whose log evidence falls this far behind in a sample have no say.
+# In a large fit, settings whose log evidence is lower than the best by this much in a sample are left out.
 _SAMPLE = 300
 _HOPELESS = 8.0
 # Settings of less weight than this are left out of scores.

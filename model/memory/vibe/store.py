@@ -129,7 +129,7 @@ class Store:
 
     def _replace(self, contents: Contents) -> None:
         """Keep the file that was just read as `.bak`, then write the new one."""
-        # Under the lock no other writer is at work: what lies here was left behind by one that was killed.
+        # Under the lock no other writer is at work: these files are of a writer that was killed.
         for leftover in leftovers(self.path):
             with contextlib.suppress(OSError):
                 leftover.unlink()

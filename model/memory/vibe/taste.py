@@ -1,4 +1,4 @@
-"""What memories of one space say of a picture, and which of them say it.
+"""How memories of one embedding space score a picture, and how much each of them contributes.
 
 In: memories, the mean panel, a vector. Out: scores and reasons. Pure. Knows nothing of files and encoders.
 """
@@ -32,7 +32,7 @@ class Influence:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """A score and the memories behind it, the most influential first."""
+    """A score and the memories that it comes from, the most influential first."""
 
     score: float
     influences: tuple[Influence, ...] = ()
