@@ -54,7 +54,15 @@ def opened(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     monkeypatch.chdir(tmp_path)
 
     def open_studio(**flags: Any) -> Studio:
-        said = {"model": tiny, "steps": 3, "upscaler": "none", "max_retries": 0, "candidates": 1, **flags}
+        said = {
+            "model": tiny,
+            "steps": 3,
+            "scheduler": "flow_match",
+            "upscaler": "none",
+            "max_retries": 0,
+            "candidates": 1,
+            **flags,
+        }
         return Studio.open(**said)
 
     return open_studio

@@ -173,11 +173,8 @@ def _check_growth(state: dict[str, Any]) -> None:
         As spandrel, when it is no upscaler.
     """
     try:
-        with torch.device("meta"), warnings.catch_warnings():
-            # Tensors are not copied into a network without memory, as torch says for each of them.
-            warnings.filterwarnings(
-                "ignore", message=".*copying from a non-meta parameter", category=UserWarning
-            )
+        # Tensors are not copied into a network without memory, as torch says of each of them.
+        with torch.device("meta"), warnings.catch_warnings(action="ignore", category=UserWarning):
             made = ModelLoader().load_from_state_dict(canonicalize_state_dict(dict(state)))
     except NotImplementedError:
         return  # a network that calculates while it is made; its file has as many blocks as it names

@@ -143,7 +143,7 @@ def test_a_forgotten_book_is_evicted_unless_it_is_liked(drawn: Any) -> None:
     [
         (("pin", "zzz"), 2, "no panel has this key"),
         (("similar", "nowhere.png"), 2, "no panel has this key"),
-        (("similar", "story.json"), 2, "no whole picture"),
+        (("similar", "story.json"), 2, "found a file that is not an image"),
         (("import", "nowhere"), 2, "no such file"),
         (("gc", "--cache_entries", "-1"), 2, "--cache_entries: -1 is out of range"),
         (("gc", "--idle", "nan"), 2, "--idle"),

@@ -83,7 +83,7 @@ def test_a_run_writes_the_book(book: Any) -> None:
 def test_the_files_are_what_they_are_called(book: Any) -> None:
     files = book.files("two-friends")
     assert files["book.pdf"].startswith(b"%PDF-")
-    assert b"<title>Two Friends" in files["index.html"]
+    assert b'<title dir="ltr">Two Friends' in files["index.html"]
     for name in (name for name in files if name.endswith(".png")):
         with Image.open(io.BytesIO(files[name])) as picture:
             picture.load()

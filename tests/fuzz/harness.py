@@ -164,7 +164,7 @@ def fuzz(border: str, inputs: st.SearchStrategy[Any], read: Callable[[Any], obje
         deadline=None,
         database=None,
         derandomize=INPUTS <= 60,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[check for check in HealthCheck],  # pyright: ignore[reportArgumentType]
     )
     @given(inputs)
     def one(data: Any) -> None:

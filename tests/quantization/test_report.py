@@ -33,7 +33,7 @@ def test_a_level_is_made_drawn_and_told(
     assert 0.03 < row["error"] < 0.1
     assert 5 < row["psnr"] < 60
     assert 0 < row["ssim"] < 1
-    assert 0 < row["distance"] < 1
+    assert 0 <= row["distance"] < 1  # so small a CLIP may not tell them apart in five digits
     name = open_checkpoint(tiny).name
     file = tmp_path / f"{name}-Q4_0.gguf"
     assert file.stat().st_size == row["bytes"]
