@@ -40,6 +40,9 @@ def plain_failures() -> Generator[Failure]:
     """Run a command inside; `code` is what to exit with."""
     failure = Failure()
     before = _watch()
+    # Closed ones are None; what is written to them is lost, as was asked for.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     # A terminal that knows only ASCII gets escapes for the rest.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
