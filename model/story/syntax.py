@@ -1,9 +1,9 @@
 """The prompt syntax of A1111's web UI, in texts that are drawn: what can be meant is, the rest is named.
 
 In: a story whose texts may hold weights, `[a|b]`, `BREAK`, `<lora:name:0.8>` and wildcards. Out: the same
-story in plain words, and a note for each thing that was changed, with what to use instead. What stands in double
-quotes is to be read in the picture, and stays; so do captions and dialogue. Wildcards are files beside the
-story. The same story and files give the same words.
+story in plain words, and a note for each thing that was changed, with what to use instead. What stands in
+double quotes is to be read in the picture, and stays; so do captions and dialogue. Wildcards are files beside
+the story. The same story and files give the same words.
 """
 
 from __future__ import annotations
