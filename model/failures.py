@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from model.errors import AutoStudioError
 from model.program import as_typed
@@ -40,9 +42,12 @@ def plain_failures() -> Generator[Failure]:
     """Run a command inside; `code` is what to exit with."""
     failure = Failure()
     before = _watch()
+    # Closed ones are None; what is written to them is lost, as was asked for.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     # A terminal that knows only ASCII gets escapes for the rest.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         yield failure
@@ -57,8 +62,7 @@ def plain_failures() -> Generator[Failure]:
         failure.code = _tell("ended; the same command goes on from here", _ENDED)
     except UnicodeError as error:
         failure.code = _tell(
-            f"error: found text that is not UTF-8 ({error.reason if hasattr(error, 'reason') else error}); "
-            "type names and texts in UTF-8",
+            f"error: found text that is not UTF-8 ({str(error)[:120]}); type names and texts in UTF-8",
             2,
         )
     except OSError as error:
@@ -101,7 +105,7 @@ def _tell(line: str, code: int) -> int:
     return code
 
 
-def _watch() -> signal.Handlers | int | object | None:
+def _watch() -> Any:
     """Let SIGTERM unwind the stack; only the main thread of a program may say so."""
     if threading.current_thread() is not threading.main_thread():
         return None

@@ -31,6 +31,10 @@ DRAWING = (
     "vae/",
 )
 
+# Counted tags, as prompts of picture boards have them: `1girl`, `2boys`.
+_TAG = re.compile(r"\b([1-6])(girls?|boys?)\b")
+_COUNTED = {"1": "", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"}
+
 STARTER = Path(__file__).resolve().parent.parent / "starter"
 
 
@@ -99,7 +103,8 @@ class Checkpoint:
 
 def _words(prompt: str) -> list[str]:
     """Words in lower case; a hyphen or apostrophe inside a word belongs to it."""
-    return re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", prompt.lower())
+    tags = _TAG.sub(lambda found: f"{_COUNTED[found[1]]} {found[2]}".strip(), prompt.lower())
+    return re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", tags)
 
 
 def open_checkpoint(folder: Path = STARTER) -> Checkpoint:

@@ -17,6 +17,7 @@ from model.page.layout.tiers import View
 from model.run.bind import lettered
 from model.story.plan import Plan, own_frames, plan_story
 from model.story.schema import Story, StoryPage, load_story, read_story
+from model.story.syntax import in_plain_words
 
 StorySource = str | Path | Mapping[str, Any] | Story
 
@@ -41,6 +42,7 @@ def read_plan(source: StorySource, *, seed: int, shapes: Sequence[tuple[int, int
         views = tuple(View(shot=panel.shot, emphasis=panel.emphasis) for panel in page.panels)
         return arrange_page(template, views, story.page.size, own=own_frames(page)).aspects()
 
+    story = in_plain_words(story)
     plan = plan_story(story, seed=seed, aspects=aspects, shapes=shapes)
     if story.path.is_file():
         return replace(plan, source=story.path)

@@ -62,7 +62,7 @@ def tidied(tree: Tree) -> tuple[Tree, tuple[str, ...]]:
     """The story without what says nothing, and notes on words that were changed."""
     notes: list[str] = []
     story = _said(tree)
-    if story.get("id") in (None, ""):  # of the story; an id elsewhere is needed
+    if story.get("id") in (None, ""):  # of the story; a figure needs its own
         story.pop("id", None)
     _each(story, "characters", (), lambda one, steps: _listed(_said(one), "references", "aliases"))
     for key in ("page", "lettering"):
