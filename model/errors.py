@@ -15,11 +15,20 @@ A message says where, what was found, what was expected and what to do; it fits 
 Expected bad outcomes (nothing detected, a panel rejected) are values, not exceptions.
 """
 
+import re
+
+# What ends a line, rings a bell, or cannot be written as UTF-8.
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
 
 class AutoStudioError(Exception):
     """Base of every error this project raises on purpose. `exit_code` is what the process returns."""
 
     exit_code = 3
+
+    def __str__(self) -> str:
+        """The message on one line, whatever names of files and of strangers stand in it."""
+        return _BREAKS.sub(" ", super().__str__())
 
 
 class StoryError(AutoStudioError):

@@ -7,6 +7,7 @@ rule.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import resource
@@ -121,7 +122,7 @@ def reshaped(draw: st.DrawFn, seeds: Sequence[Any]) -> Any:
         holder, key = spots[draw(st.integers(0, len(spots) - 1))]
         kind = draw(st.sampled_from(("junk", "junk", "gone", "moved", "renamed")))
         if kind == "junk":
-            holder[key] = draw(st.sampled_from(JUNK))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))
         elif kind == "moved":
             other, name = spots[draw(st.integers(0, len(spots) - 1))]
             holder[key] = json.loads(json.dumps(other[name]))
