@@ -13,10 +13,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 from model.errors import AutoStudioError
 from model.program import as_typed
@@ -28,9 +27,10 @@ _TYPED = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.E
 
 @dataclass(slots=True)
 class Failure:
-    """How a command ended."""
+    """How a command ended. `interrupted`: Ctrl-C was pressed."""
 
     code: int = 0
+    interrupted: bool = False
 
 
 class _Ended(BaseException):
@@ -41,14 +41,8 @@ class _Ended(BaseException):
 def plain_failures() -> Generator[Failure]:
     """Run a command inside; `code` is what to exit with."""
     failure = Failure()
-    before = _watch()
-    # Closed ones are None; what is written to them is lost, as was asked for.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    # A terminal that knows only ASCII gets escapes for the rest.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    restore = _watch(failure)
+    _prepare_streams()
     try:
         yield failure
         sys.stdout.flush()
@@ -67,10 +61,25 @@ def plain_failures() -> Generator[Failure]:
         )
     except OSError as error:
         failure.code = _of_the_system(error)
+    except Exception:
+        # An extension that is interrupted while it is imported raises an error of its own instead.
+        if not failure.interrupted:
+            raise
+        failure.code = _tell("stopped; the same command goes on from here", _STOPPED)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        restore()
     return
+
+
+def _prepare_streams() -> None:
+    """Streams that take whatever is written to them."""
+    # Closed ones are None; what is written to them is lost, as was asked for.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    # A terminal that knows only ASCII gets escapes for the rest.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _of_the_system(error: OSError) -> int:
@@ -105,12 +114,29 @@ def _tell(line: str, code: int) -> int:
     return code
 
 
-def _watch() -> Any:
-    """Let SIGTERM unwind the stack; only the main thread of a program may say so."""
+def _watch(failure: Failure) -> Callable[[], None]:
+    """Let SIGTERM unwind the stack, and note Ctrl-C; only the main thread of a program may say so.
+
+    Returns:
+        What puts the handlers back.
+    """
     if threading.current_thread() is not threading.main_thread():
-        return None
+        return lambda: None
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise _Ended
 
-    return signal.signal(signal.SIGTERM, end)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        failure.interrupted = True
+        signal.default_int_handler(number, frame)
+
+    ended = signal.signal(signal.SIGTERM, end)
+    own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    interrupted = signal.signal(signal.SIGINT, interrupt) if own else None
+
+    def restore() -> None:
+        signal.signal(signal.SIGTERM, ended)
+        if own:
+            signal.signal(signal.SIGINT, interrupted)
+
+    return restore
