@@ -17,6 +17,7 @@ from scripts.starter.network import Starter
 from scripts.starter.pool import CELLS
 from scripts.starter.scenes import Scenes, scene_layout
 from scripts.starter.text import GLOBAL_TOKENS, REGION_TOKENS, TextEncoders
+from scripts.starter.times import training_times
 from scripts.starter.world import Identity, State
 from scripts.starter.world.palette import CLOTH, EYES, HAIR
 
@@ -135,11 +136,12 @@ def velocity_loss(
     clean, count = batch["latents"], batch["count"]
     size, device = len(clean), clean.device
     if time_ is None:
-        time_ = torch.sigmoid(torch.randn(size, device=device))
-        time_ = shift * time_ / (1 + (shift - 1) * time_)
+        time_ = training_times(size, shift=shift, device=device)
     noise = torch.randn(clean.shape, generator=generator, device=device)
     noisy = (1 - time_)[:, None, None] * clean + time_[:, None, None] * noise
-    text, pooled, lengths, region_lengths = starter.text(batch["everywhere"], batch["regions"])
+    learns = any(parameter.requires_grad for parameter in starter.text.parameters())
+    with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+        text, pooled, lengths, region_lengths = starter.text(batch["everywhere"], batch["regions"])
     layout = scene_layout(count)
     mask = attention_mask(
         layout,
@@ -157,7 +159,7 @@ def velocity_loss(
     velocity = fast(tokens, text, pooled, time_, batch["cos"], batch["sin"], bias)[:, :CELLS].float()
     error = (velocity - (noise - clean)).pow(2).mean(-1)
     losses = (error * batch["weight"]).sum(1)
-    if probe is None:
+    if probe is None or not learns:
         return losses
     states = text[:, GLOBAL_TOKENS:].reshape(-1, REGION_TOKENS, text.shape[-1])
     return losses + 0.1 * probe.loss(states, [prompt for row in batch["regions"] for prompt in row])

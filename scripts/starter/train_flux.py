@@ -27,6 +27,7 @@ from scripts.starter.blocks import FastFlux, to_training
 from scripts.starter.losses import RoleProbe, attach_colours, validate, velocity_loss
 from scripts.starter.network import CONFIG, Starter, fresh_transformer, shipped, trained
 from scripts.starter.optimizer import MuonAdam
+from scripts.starter.precision import chosen
 from scripts.starter.scenes import Scenes
 from scripts.starter.text import load_text
 
@@ -34,19 +35,19 @@ ADAM = (
     "shared", "embedding", "relative_attention", "x_embedder", "transformer.proj_out", "context_embedder",
     "norm1.linear", "norm1_context.linear", "norm.linear", "norm_out",
 )  # fmt: skip
-BATCH = {1: 56, 2: 40, 3: 28}
-SHARE = {1: 0.4, 2: 0.42, 3: 0.18}
+# Samples of one step by number of characters: every step sees all three.
+BATCH = {1: 20, 2: 20, 3: 8}
 
 
 def learning_rate(base: float, step: int, fraction: float, *, warm_up: int = 100) -> float:
-    """A warm-up of so many steps, constant, and a cosine to 4 % over the last 40 % of the run."""
+    """A warm-up of so many steps, constant, and a cosine to 4 % over the last 60 % of the run."""
     warm = min(1.0, (step + 1) / warm_up)
-    if fraction < 0.6:
+    if fraction < 0.4:
         return base * warm
-    return base * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * (fraction - 0.6) / 0.4)))
+    return base * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * (min(fraction, 1.0) - 0.4) / 0.6)))
 
 
-def opened(flags: argparse.Namespace, checkpoint: Path) -> tuple[Starter, MuonAdam, int, int]:
+def opened(flags: argparse.Namespace, checkpoint: Path, dtype: torch.dtype) -> tuple[Starter, MuonAdam, int, int]:
     """The network in training layout and float32, its optimiser, samples seen, and those with several
     characters: from the checkpoint, else from the weights of --init, else from nothing (--fresh)."""
     saved: dict[str, Any] = {}
@@ -60,7 +61,9 @@ def opened(flags: argparse.Namespace, checkpoint: Path) -> tuple[Starter, MuonAd
         saved = {"samples": saved_before["samples"], "several": saved_before["samples_with_several"]}
     starter.transformer.load_state_dict(to_training(starter.transformer.state_dict()))
     starter.to(flags.device)
-    optimizer = MuonAdam(starter.named_parameters(), adam=ADAM, frozen=flags.freeze)
+    optimizer = MuonAdam(starter.named_parameters(), adam=ADAM, frozen=flags.freeze, arithmetic=dtype)
+    for index in optimizer.frozen:
+        optimizer.parameters[index].requires_grad_(False)
     if "state" in saved:
         optimizer.restore(saved["state"])
     return starter, optimizer, saved.get("samples", 0), saved.get("several", 0)
@@ -69,6 +72,9 @@ def opened(flags: argparse.Namespace, checkpoint: Path) -> tuple[Starter, MuonAd
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train or resume the starter's Flux transformer.")
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--until", type=float, default=0.0, help="end at this time (seconds since 1970) instead")
+    parser.add_argument("--begun", type=float, default=0.0, help="with --until: when the whole run began")
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--out", type=Path, default=Path("lab/flux"))
     parser.add_argument("--pool", type=Path, default=Path("lab/pool"))
     parser.add_argument(
@@ -106,14 +112,16 @@ def main() -> int:
     checkpoint, log = flags.out / "checkpoint.pt", flags.out / "log.jsonl"
     torch.manual_seed(flags.seed + int(time.time()))
     warm_up = 10 if checkpoint.exists() else 100  # an optimiser that goes on knows its gradients
-    starter, optimizer, seen, several = opened(flags, checkpoint)
+    dtype, why = chosen(flags.precision, flags.device)
+    sys.stdout.write(f"precision: {why}\n")
+    starter, optimizer, seen, several = opened(flags, checkpoint, dtype)
     probe = RoleProbe(starter.text.t5.config.d_model, flags.device)
     if flags.attach:
         left = attach_colours(starter.text, probe, flags.attach)
         encoder = {name: value for name, value in starter.named_parameters() if name.startswith("text.t5.")}
         optimizer.replace(encoder)
         sys.stdout.write(f"colours attached: {left:.4f}\n")
-    starter.to(torch.bfloat16)
+    starter.to(dtype)
     fast = FastFlux(starter.transformer, compiled=not flags.no_compile)
     plain = FastFlux(starter.transformer, compiled=False)
     rng = random.Random(flags.seed + seen)
@@ -130,21 +138,29 @@ def main() -> int:
 
     elapsed, last, step, running = 0.0, time.time(), 0, {1: 0.0, 2: 0.0, 3: 0.0}
     next_line, next_save, start_seen, refreshed = 60.0, 600.0, seen, seen
-    while elapsed < flags.minutes * 60:
-        count = rng.choices(list(SHARE), list(SHARE.values()))[0]
-        batch = scenes.batch(count, BATCH[count] * flags.batch_scale)
-        loss = velocity_loss(starter, fast, batch, shift=flags.shift, probe=probe).mean()
-        loss.backward()
-        rate = learning_rate(flags.rate, step, elapsed / (flags.minutes * 60), warm_up=warm_up)
+    begun, end = flags.begun or time.time(), flags.until
+    total = sum(BATCH.values())
+
+    def fraction() -> float:
+        return (time.time() - begun) / (end - begun) if end else elapsed / (flags.minutes * 60)
+
+    while fraction() < 1:
+        for count, size in BATCH.items():
+            batch = scenes.batch(count, size * flags.batch_scale)
+            loss = velocity_loss(starter, fast, batch, shift=flags.shift, probe=probe).mean()
+            (loss * (size / total)).backward()
+            seen += len(batch["latents"])
+            several += len(batch["latents"]) if count > 1 else 0
+            running[count] = loss.item() if not running[count] else 0.97 * running[count] + 0.03 * loss.item()
+        rate = learning_rate(flags.rate, step, fraction(), warm_up=warm_up)
         optimizer.step(rate)
-        step, seen = step + 1, seen + len(batch["latents"])
-        several += len(batch["latents"]) if count > 1 else 0
-        running[count] = loss.item() if not running[count] else 0.97 * running[count] + 0.03 * loss.item()
+        step += 1
         now = time.time()
         # A stall (a stopped process, a busy neighbour) is not training time.
         elapsed, last = elapsed + min(now - last, 30.0), now
         if elapsed > next_line:
             next_line += 60
+            scenes.refresh()
             line = {
                 "minutes": round(elapsed / 60, 1), "step": step, "samples": seen, "several": several,
                 "rate": round(rate, 6), "per_second": round((seen - start_seen) / elapsed, 1),
