@@ -1,7 +1,8 @@
 """Which arithmetic trains fastest on this machine: a few seconds of measuring, one word as the answer.
 
-A processor without bfloat16 units is up to ten times slower in bfloat16 than in float32, one with matrix units
-sixteen times faster; its flags say which instructions there are, not how fast they are. Knows nothing of models.
+A processor without bfloat16 units is up to ten times slower in bfloat16 than in float32, one with matrix
+units sixteen times faster; its flags say which instructions there are, not how fast they are. Knows nothing
+of models.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def fastest(device: str = "cpu", *, seconds: float = 3.0) -> tuple[str, dict[str
     Returns:
         the faster one's name, a key of `NAMES`, and layers a second by name.
     """
-    rates = {name: speed(_layer(dtype, device), seconds / len(NAMES), device) for name, dtype in NAMES.items()}
+    rates = {
+        name: speed(_layer(dtype, device), seconds / len(NAMES), device) for name, dtype in NAMES.items()
+    }
     return max(rates, key=lambda name: rates[name]), rates
 
 

@@ -115,4 +115,5 @@ class Scenes:
         moved: dict[str, Any] = {
             name: value.to(self.device, non_blocking=True) for name, value in packed.items()
         }
-        return {**moved, "everywhere": everywhere, "regions": regions, "count": count}
+        about = [self.loaded[path]["about"][index] for path, index in rows]
+        return {**moved, "everywhere": everywhere, "regions": regions, "count": count, "about": about}

@@ -1,8 +1,8 @@
 """The times of a rectified flow that training looks at: 0 is the picture, 1 is noise.
 
 Half of them lie between .55 and .95, evenly: a picture's faces are decided there, and there they go wrong.
-One in twenty is almost noise, the rest are logit-normal. Within a batch each kind is spread evenly, so that no
-batch is all early or all late.
+One in twenty is almost noise, the rest are logit-normal. Within a batch each kind is spread evenly, so that
+no batch is all early or all late.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def learning_rate(base: float, step: int, fraction: float, *, warm_up: int = 100
     return base * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * (min(fraction, 1.0) - 0.4) / 0.6)))
 
 
-def opened(flags: argparse.Namespace, checkpoint: Path, dtype: torch.dtype) -> tuple[Starter, MuonAdam, int, int]:
+def opened(
+    flags: argparse.Namespace, checkpoint: Path, dtype: torch.dtype
+) -> tuple[Starter, MuonAdam, int, int]:
     """The network in training layout and float32, its optimiser, samples seen, and those with several
     characters: from the checkpoint, else from the weights of --init, else from nothing (--fresh)."""
     saved: dict[str, Any] = {}
@@ -72,7 +74,9 @@ def opened(flags: argparse.Namespace, checkpoint: Path, dtype: torch.dtype) -> t
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train or resume the starter's Flux transformer.")
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--until", type=float, default=0.0, help="end at this time (seconds since 1970) instead")
+    parser.add_argument(
+        "--until", type=float, default=0.0, help="end at this time (seconds since 1970) instead"
+    )
     parser.add_argument("--begun", type=float, default=0.0, help="with --until: when the whole run began")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--out", type=Path, default=Path("lab/flux"))
