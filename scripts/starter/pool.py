@@ -23,6 +23,7 @@ from torch import Tensor
 
 from model.render.sequence import pack
 from scripts.starter.captions import attributes
+from scripts.starter.precision import NAMES
 from scripts.starter.vae import encode, open_vae, pixels, place
 from scripts.starter.world import Identity, Scene, ground_truth, reference, render
 
@@ -76,10 +77,10 @@ def draw_one(seed: int) -> tuple[np.ndarray, dict[str, Any], list[np.ndarray]]:
 
 
 class Encoder:
-    """The VAE's encoder in bfloat16, latents shifted, scaled and packed as the transformer sees them."""
+    """The VAE's encoder, latents shifted, scaled and packed as the transformer sees them."""
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
-        self.device = device
+    def __init__(self, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.bfloat16) -> None:
+        self.device, self.dtype = device, dtype
         self.vae = place(open_vae(folder), device)
 
     @torch.no_grad()
@@ -88,7 +89,8 @@ class Encoder:
         config: Any = self.vae.config
         out = []
         for start in range(0, len(pictures), 16):
-            latents = encode(self.vae, pixels(np.stack(pictures[start : start + 16]), self.device)).float()
+            batch = pixels(np.stack(pictures[start : start + 16]), self.device)
+            latents = encode(self.vae, batch, self.dtype).float()
             out.append(pack((latents - config.shift_factor) * config.scaling_factor).half().cpu())
         return torch.cat(out)
 
@@ -125,9 +127,10 @@ def main() -> int:
     parser.add_argument("--keep", type=int, default=20, help="delete the oldest shards beyond this many")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16"))
     flags = parser.parse_args()
     flags.out.mkdir(parents=True, exist_ok=True)
-    encoder = Encoder(flags.vae, flags.device)
+    encoder = Encoder(flags.vae, flags.device, NAMES[flags.precision])
     for shard in range(flags.first, flags.first + flags.shards):
         started = time.time()
         base = HELD_OUT_SEEDS if flags.held_out else TRAINING_SEEDS

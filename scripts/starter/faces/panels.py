@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, help="of train_flux; default: the shipped weights")
     parser.add_argument("--vae", type=Path, nargs="+", default=[STARTER / "vae"], help="taken in turns")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=1e9, help="no new round after so many")
     parser.add_argument("--size", type=int, default=12, help="panels of each kind in a round")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -100,8 +101,11 @@ def main() -> int:
     rng = random.Random(flags.seed)
     torch.manual_seed(flags.seed)
     scenes = Scenes(flags.pool, rng, fast, flags.device)
+    started = time.time()
     for number in range(flags.rounds):
         begun = time.time()
+        if number and begun - started > 60 * flags.minutes:
+            break
         count = rng.choices((1, 2, 3), COUNTS)[0]
         vae = vaes[number % len(vaes)]
         kept: dict[str, list[Any]] = {"pictures": [], "figures": [], "about": []}

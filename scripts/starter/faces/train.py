@@ -72,14 +72,15 @@ def fit(
 def train_finder(network: FaceNetwork, people: Sequence[Somebody], minutes: float, seed: int) -> int:
     """Teach it where heads are, on drawn panels."""
     squares, targets = figures(people, random.Random(seed), times=3)
-    rng = np.random.default_rng(seed)
+    rng, device = np.random.default_rng(seed), next(network.parameters()).device
 
     def step() -> Tensor:
         chosen = rng.integers(len(squares), size=BATCH)
         batch, mirrored = prepared(squares[chosen], rng)
         wanted = targets[chosen].copy()
         wanted[mirrored, 0] = 1 - wanted[mirrored, 0]
-        return 20 * F.smooth_l1_loss(network.find(batch), torch.from_numpy(wanted), beta=0.02)
+        boxes = network.find(batch.to(device))
+        return 20 * F.smooth_l1_loss(boxes, torch.from_numpy(wanted).to(device), beta=0.02)
 
     return fit(network.finder.parameters(), step, minutes)
 
@@ -88,14 +89,14 @@ def train_judge(
     network: FaceNetwork, drawn: np.ndarray, smeared: np.ndarray, minutes: float, seed: int
 ) -> int:
     """Teach it which heads are drawn; as many of each kind in every batch."""
-    rng = np.random.default_rng(seed)
-    labels = torch.cat([torch.full((BATCH // 2,), 0.98), torch.full((BATCH // 2,), 0.02)])
+    rng, device = np.random.default_rng(seed), next(network.parameters()).device
+    labels = torch.cat([torch.full((BATCH // 2,), 0.98), torch.full((BATCH // 2,), 0.02)]).to(device)
 
     def step() -> Tensor:
         squares = np.concatenate(
             [kind[rng.integers(len(kind), size=BATCH // 2)] for kind in (drawn, smeared)]
         )
-        return F.binary_cross_entropy_with_logits(network.score(prepared(squares, rng)[0]), labels)
+        return F.binary_cross_entropy_with_logits(network.score(prepared(squares, rng)[0].to(device)), labels)
 
     return fit(network.judge.parameters(), step, minutes)
 
@@ -136,7 +137,7 @@ def write(network: FaceNetwork, out: Path, **facts: float) -> None:
     config = {"model_type": "face-judge", **SHAPE, **{name: round(value, 5) for name, value in facts.items()}}
     (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
-    save_file({name: value.half().contiguous() for name, value in state.items()}, out / WEIGHTS)
+    save_file({name: value.half().cpu().contiguous() for name, value in state.items()}, out / WEIGHTS)
 
 
 def found(judge: FaceJudge, people: Sequence[Somebody]) -> list[Box]:
@@ -175,6 +176,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("lab/face"))
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     flags = parser.parse_args()
     torch.manual_seed(flags.seed)
     people = list(everybody(sorted(flags.panels.glob("panels_*.pt"))))
@@ -182,7 +184,7 @@ def main() -> int:
     drawn = [who for who in people if who.drawn]
     smeared = [who for who in people if not who.drawn]
     sys.stdout.write(f"{len(drawn)} drawn heads, {len(smeared)} smeared ones; held out {len(others)}\n")
-    network = FaceNetwork(SHAPE["finder"], SHAPE["judge"])
+    network = FaceNetwork(SHAPE["finder"], SHAPE["judge"]).to(flags.device)
     steps = train_finder(network.train(), drawn, FINDING * flags.minutes, flags.seed)
     write(network.eval(), flags.out, limit=0.5, scale=1.0, shift=0.0)
     judge = FaceJudge(flags.out)
