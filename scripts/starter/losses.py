@@ -178,7 +178,7 @@ def velocity_loss(
     time_: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Rectified-flow loss a sample, weighted four times on heads, nothing on padding; plus the probe's."""
+    """Rectified-flow loss a sample, weighted towards heads, nothing on padding; plus the probe's."""
     clean = batch["latents"]
     size, device = len(clean), clean.device
     if time_ is None:

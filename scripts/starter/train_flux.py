@@ -39,7 +39,7 @@ ADAM = (
 # Samples of one step by number of characters.
 BATCH = {1: 20, 2: 20, 3: 8}
 CONSTANT = 0.4  # share of the run before the learning rate falls
-WARM_UP = 100
+WARM_UP = 30
 SAVE, LINE = 600.0, 60.0  # seconds between checkpoints, and between lines of the log
 STALL = 30.0  # a stopped process or a busy neighbour is not training time
 
