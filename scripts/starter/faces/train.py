@@ -18,6 +18,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from scripts.starter.faces.heads import FRAMES, Somebody, everybody, figures, he
 
 BATCH = 64
 RATE = 2e-3
+WARM_UP = 30
 FINDING = 0.3  # share of the time for the finder
 SHAPE: dict[str, list[int]] = {"finder": [24, 32, 48, 64], "judge": [32, 48, 80, 112]}
 PASSES = 0.97  # share of drawn heads above the limit
@@ -49,19 +51,28 @@ def prepared(squares: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.
     return (batch * light).clamp(-1, 1), mirrored
 
 
-def fit(
-    parameters: Any, step: Callable[[], Tensor], minutes: float, *, rate: float = RATE, least: int = 20
-) -> int:
-    """AdamW with a warm-up and a cosine for so many minutes; returns the steps."""
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long something is trained: for so many minutes, or, if that is said, for so many steps."""
+
+    minutes: float = 0.0
+    steps: int = 0
+
+
+def fit(parameters: Any, step: Callable[[], Tensor], length: Length, *, rate: float = RATE) -> int:
+    """AdamW with a warm-up and a cosine; returns the steps."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
     begun, steps = time.monotonic(), 0
-    while (fraction := (time.monotonic() - begun) / (60 * minutes)) < 1 or steps < least:
+
+    def fraction() -> float:
+        if length.steps:
+            return steps / length.steps
+        return (time.monotonic() - begun) / (60 * length.minutes)
+
+    while (over := fraction()) < 1:
+        warm = rate * min(1.0, (steps + 1) / WARM_UP)
         for group in optimizer.param_groups:
-            group["lr"] = (
-                rate
-                * min(1.0, (steps + 1) / 50)
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fraction, 1))))
-            )
+            group["lr"] = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * over)))
         optimizer.zero_grad(set_to_none=True)
         step().backward()
         optimizer.step()
@@ -69,7 +80,7 @@ def fit(
     return steps
 
 
-def train_finder(network: FaceNetwork, people: Sequence[Somebody], minutes: float, seed: int) -> int:
+def train_finder(network: FaceNetwork, people: Sequence[Somebody], length: Length, seed: int) -> int:
     """Teach it where heads are, on drawn panels."""
     squares, targets = figures(people, random.Random(seed), times=3)
     rng, device = np.random.default_rng(seed), next(network.parameters()).device
@@ -82,11 +93,11 @@ def train_finder(network: FaceNetwork, people: Sequence[Somebody], minutes: floa
         boxes = network.find(batch.to(device))
         return 20 * F.smooth_l1_loss(boxes, torch.from_numpy(wanted).to(device), beta=0.02)
 
-    return fit(network.finder.parameters(), step, minutes)
+    return fit(network.finder.parameters(), step, length)
 
 
 def train_judge(
-    network: FaceNetwork, drawn: np.ndarray, smeared: np.ndarray, minutes: float, seed: int
+    network: FaceNetwork, drawn: np.ndarray, smeared: np.ndarray, length: Length, seed: int
 ) -> int:
     """Teach it which heads are drawn; as many of each kind in every batch."""
     rng, device = np.random.default_rng(seed), next(network.parameters()).device
@@ -98,7 +109,7 @@ def train_judge(
         )
         return F.binary_cross_entropy_with_logits(network.score(prepared(squares, rng)[0].to(device)), labels)
 
-    return fit(network.judge.parameters(), step, minutes)
+    return fit(network.judge.parameters(), step, length)
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -128,7 +139,8 @@ def platt(drawn: np.ndarray, smeared: np.ndarray) -> tuple[float, float]:
         return loss
 
     optimizer.step(closure)  # type: ignore[arg-type]
-    return float(line[0]), float(line[1])
+    scale, shift = line.detach().tolist()
+    return scale, shift
 
 
 def write(network: FaceNetwork, out: Path, **facts: float) -> None:
@@ -185,13 +197,13 @@ def main() -> int:
     smeared = [who for who in people if not who.drawn]
     sys.stdout.write(f"{len(drawn)} drawn heads, {len(smeared)} smeared ones; held out {len(others)}\n")
     network = FaceNetwork(SHAPE["finder"], SHAPE["judge"]).to(flags.device)
-    steps = train_finder(network.train(), drawn, FINDING * flags.minutes, flags.seed)
+    steps = train_finder(network.train(), drawn, Length(FINDING * flags.minutes), flags.seed)
     write(network.eval(), flags.out, limit=0.5, scale=1.0, shift=0.0)
     judge = FaceJudge(flags.out)
     rng = random.Random(flags.seed)
     squares = [heads(kind, found(judge, kind), rng, times=2) for kind in (drawn, smeared)]
     network.train()
-    looked = train_judge(network, squares[0], squares[1], (1 - FINDING) * flags.minutes, flags.seed)
+    looked = train_judge(network, squares[0], squares[1], Length((1 - FINDING) * flags.minutes), flags.seed)
     write(network.eval(), flags.out, limit=0.5, scale=1.0, shift=0.0)
     _, high, low = measure(FaceJudge(flags.out), others)
     logits = [np.log(part / (1 - part)) for part in (high.clip(1e-6, 1 - 1e-6), low.clip(1e-6, 1 - 1e-6))]
