@@ -119,8 +119,7 @@ class Painters:
 def assemble(out: Path, *, face: Path, vae: Path, flux: Path) -> list[object]:
     """A copy of the shipped starter to write the new parts into, and what export is asked to write."""
     shutil.copytree(STARTER, out, dirs_exist_ok=True)
-    shutil.copytree(face, out / "face", dirs_exist_ok=True)
-    return ["--out", out, "--flux", flux / "checkpoint.pt", "--vae", vae, "--text", STARTER]
+    return ["--out", out, "--flux", flux / "checkpoint.pt", "--vae", vae, "--face", face, "--text", STARTER]
 
 
 def report(out: Path, stages: Stages, prompts: int) -> None:
