@@ -1,4 +1,4 @@
-"""Captions that nearly fit differ in one thing that can be seen, and the encoder is taught to tell them apart."""
+"""Captions that nearly fit differ in one thing that can be seen; the encoder learns to tell them apart."""
 
 from __future__ import annotations
 
