@@ -89,6 +89,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=1e9, help="no new round after so many")
     parser.add_argument("--size", type=int, default=12, help="panels of each kind in a round")
+    parser.add_argument("--drawn", type=int, help="of each drawn kind; default: as many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
@@ -113,7 +114,8 @@ def main() -> int:
         kinds: list[tuple[str, Recipe | None, int]] = [(name, recipe, 0)]
         kinds += [(kind, made, 1) for kind, made in DRAWN.items()]
         for kind, made, label in kinds:
-            batch = scenes.batch(count, flags.size, held_out=True)
+            size = flags.drawn if label and flags.drawn else flags.size
+            batch = scenes.batch(count, size, held_out=True)
             latents = batch["latents"] if made is None else draw(starter, fast, batch, made)
             for picture, about in zip(decoded(vae, latents, batch, dtype), batch["about"], strict=True):
                 figures = [(*who["box"], *who["head"]) for who in about["characters"]]

@@ -51,6 +51,19 @@ def prepared(squares: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, np.
     return (batch * light).clamp(-1, 1), mirrored
 
 
+def moved(batch: Tensor, rng: np.random.Generator) -> Tensor:
+    """Each square a little turned, scaled and shifted: what is smeared stays so, and nothing is learnt by
+    heart."""
+    size = len(batch)
+    turn, scale = rng.normal(0, 0.05, size), rng.normal(1, 0.06, size)
+    way = np.zeros((size, 2, 3), np.float32)
+    way[:, 0, 0] = way[:, 1, 1] = np.cos(turn) / scale
+    way[:, 0, 1], way[:, 1, 0] = -np.sin(turn) / scale, np.sin(turn) / scale
+    way[:, :, 2] = rng.normal(0, 0.06, (size, 2))
+    grid = F.affine_grid(torch.from_numpy(way), [*batch.shape], align_corners=False)
+    return F.grid_sample(batch, grid, "bilinear", "border", align_corners=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Length:
     """How long something is trained: for so many minutes, or, if that is said, for so many steps."""
@@ -107,7 +120,9 @@ def train_judge(
         squares = np.concatenate(
             [kind[rng.integers(len(kind), size=BATCH // 2)] for kind in (drawn, smeared)]
         )
-        return F.binary_cross_entropy_with_logits(network.score(prepared(squares, rng)[0].to(device)), labels)
+        return F.binary_cross_entropy_with_logits(
+            network.score(moved(prepared(squares, rng)[0], rng).to(device)), labels
+        )
 
     return fit(network.judge.parameters(), step, length)
 
