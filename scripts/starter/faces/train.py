@@ -202,6 +202,7 @@ def main() -> int:
     parser.add_argument("--held_out", type=Path, default=Path("lab/faces_held_out"))
     parser.add_argument("--out", type=Path, default=Path("lab/face"))
     parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--init", type=Path, help="a judge to go on from; its finder stays as it is")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     flags = parser.parse_args()
@@ -211,14 +212,19 @@ def main() -> int:
     drawn = [who for who in people if who.drawn]
     smeared = [who for who in people if not who.drawn]
     sys.stdout.write(f"{len(drawn)} drawn heads, {len(smeared)} smeared ones; held out {len(others)}\n")
-    network = FaceNetwork(SHAPE["finder"], SHAPE["judge"]).to(flags.device)
-    steps = train_finder(network.train(), drawn, Length(FINDING * flags.minutes), flags.seed)
+    if flags.init:
+        network, steps = FaceJudge(flags.init, device=flags.device).network, 0
+    else:
+        network = FaceNetwork(SHAPE["finder"], SHAPE["judge"]).to(flags.device)
+        steps = train_finder(network.train(), drawn, Length(FINDING * flags.minutes), flags.seed)
+    network.requires_grad_(True)
     write(network.eval(), flags.out, limit=0.5, scale=1.0, shift=0.0)
     judge = FaceJudge(flags.out)
     rng = random.Random(flags.seed)
     squares = [heads(kind, found(judge, kind), rng, times=2) for kind in (drawn, smeared)]
-    network.train()
-    looked = train_judge(network, squares[0], squares[1], Length((1 - FINDING) * flags.minutes), flags.seed)
+    network.judge.train()
+    minutes = flags.minutes if flags.init else (1 - FINDING) * flags.minutes
+    looked = train_judge(network, squares[0], squares[1], Length(minutes), flags.seed)
     write(network.eval(), flags.out, limit=0.5, scale=1.0, shift=0.0)
     _, high, low = measure(FaceJudge(flags.out), others)
     logits = [np.log(part / (1 - part)) for part in (high.clip(1e-6, 1 - 1e-6), low.clip(1e-6, 1 - 1e-6))]
