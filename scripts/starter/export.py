@@ -90,6 +90,13 @@ def export_clip(source: Path, out: Path) -> None:
     save_file(weights, out / "clip" / "model.safetensors")
 
 
+def export_face(source: Path, out: Path) -> None:
+    """Copy the face judge: its config and weights, in half precision already."""
+    (out / "face").mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(source / name, out / "face" / name)
+
+
 def export_segmenter(source: Path, out: Path) -> None:
     """Write the SAM: its config and half-precision weights."""
     target = out / "segmenter"
@@ -165,6 +172,7 @@ def main() -> int:
     )
     parser.add_argument("--vae", type=Path, help="folder of train_vae")
     parser.add_argument("--clip", type=Path, help="folder of train_clip")
+    parser.add_argument("--face", type=Path, help="folder of faces.train")
     parser.add_argument("--detector", type=Path, help="folder of train_detector")
     parser.add_argument("--segmenter", type=Path, help="folder of train_segmenter")
     parser.add_argument("--upscaler", type=Path, help="folder or weights of train_upscaler")
@@ -181,6 +189,8 @@ def main() -> int:
         export_vae(flags.vae, flags.out)
     if flags.clip:
         export_clip(flags.clip, flags.out)
+    if flags.face:
+        export_face(flags.face, flags.out)
     if flags.detector:
         export_detector(flags.detector, flags.out)
     if flags.segmenter:

@@ -21,7 +21,8 @@ from scripts.starter.world import Scene, ground_truth, render
 
 Picture = NDArray[np.uint8]
 
-INK_SHARE = 0.3
+INK_SHARE = 0.4  # the hardest to keep
+LATENT = 16  # pixels a latent cell is wide
 COUNT_WEIGHTS = (0.04, 0.48, 0.32, 0.16)  # nobody, one, two, three characters
 CROPS_PER_PANEL = 4  # how many crops are taken for every panel that is replaced
 CHUNK = 16  # panels drawn at one time
@@ -61,14 +62,18 @@ def draw_panel(seed: int) -> Panel:
 
 
 def crop(panel: Panel, rng: np.random.Generator, side: int) -> Picture:
-    """A square of `side` pixels out of a panel, in every second case around a head."""
+    """A square of `side` pixels out of a panel, in every second case around a head, its corner on the grid of
+    latent cells: screentone lies alike in every cell, and only so it can be learnt."""
     height, width = panel.picture.shape[:2]
     if panel.heads and rng.random() < 0.5:
         x, y = panel.heads[rng.integers(len(panel.heads))]
         left, top = x - side / 2 + rng.normal(0, WANDER), y - side / 2 + rng.normal(0, WANDER)
     else:
         left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
-    column, row = int(np.clip(left, 0, width - side)), int(np.clip(top, 0, height - side))
+    column, row = (
+        int(np.clip(start, 0, size - side)) // LATENT * LATENT
+        for start, size in ((left, width), (top, height))
+    )
     return panel.picture[row : row + side, column : column + side]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from scripts.starter.network import Starter
 from scripts.starter.pool import CELLS
 from scripts.starter.scenes import Scenes, scene_layout
 from scripts.starter.text import GLOBAL_TOKENS, REGION_TOKENS, TextEncoders
+from scripts.starter.times import training_times
 from scripts.starter.world import Identity, State
 from scripts.starter.world.palette import CLOTH, EYES, HAIR
 
@@ -121,6 +123,51 @@ def _lexicon(text: TextEncoders, rng: random.Random) -> Tensor:
     return torch.where(count > 0, total / count.clamp(min=1), lexicon)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What a batch says of itself, ready for any number of calls of the transformer.
+
+    Attributes:
+        text: (B, tokens, d); pooled: (B, p).
+        bias: (B, 1, N, N) additive attention mask.
+        learns: whether the text encoders are being trained.
+    """
+
+    text: Tensor
+    pooled: Tensor
+    bias: Tensor
+    learns: bool
+
+
+def conditions(starter: Starter, batch: dict[str, Any]) -> Conditions:
+    """Encode the captions of a batch of `Scenes`, and say who may look at what."""
+    size, device = len(batch["latents"]), batch["latents"].device
+    learns = any(parameter.requires_grad for parameter in starter.text.parameters())
+    with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+        text, pooled, lengths, region_lengths = starter.text(batch["everywhere"], batch["regions"])
+    layout = scene_layout(batch["count"])
+    mask = attention_mask(
+        layout,
+        batch["cells"],
+        global_lengths=lengths,
+        region_lengths=region_lengths,
+        has_reference=batch["present"],
+    )
+    real = torch.ones(size, layout.total, dtype=torch.bool, device=device)
+    real[:, layout.image_slice()] = torch.arange(CELLS, device=device) < batch["valid"][:, None]
+    mask &= real[:, None, None, :] | torch.eye(layout.total, dtype=torch.bool, device=device)
+    bias = torch.zeros(mask.shape, dtype=torch.bfloat16, device=device).masked_fill_(~mask, -1e4)
+    return Conditions(text=text, pooled=pooled, bias=bias, learns=learns)
+
+
+def velocity(fast: FastFlux, batch: dict[str, Any], said: Conditions, noisy: Tensor, time_: Tensor) -> Tensor:
+    """(B, CELLS, 64) float32: where `noisy` latents come from at their times."""
+    tokens = torch.cat([noisy, batch["references"]], 1)
+    return fast(tokens, said.text, said.pooled, time_, batch["cos"], batch["sin"], said.bias)[
+        :, :CELLS
+    ].float()
+
+
 def velocity_loss(
     starter: Starter,
     fast: FastFlux,
@@ -131,35 +178,19 @@ def velocity_loss(
     time_: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Rectified-flow loss a sample, weighted four times on heads, nothing on padding; plus the probe's."""
-    clean, count = batch["latents"], batch["count"]
+    """Rectified-flow loss a sample, weighted towards heads, nothing on padding; plus the probe's."""
+    clean = batch["latents"]
     size, device = len(clean), clean.device
     if time_ is None:
-        time_ = torch.sigmoid(torch.randn(size, device=device))
-        time_ = shift * time_ / (1 + (shift - 1) * time_)
+        time_ = training_times(size, shift=shift, device=device)
     noise = torch.randn(clean.shape, generator=generator, device=device)
     noisy = (1 - time_)[:, None, None] * clean + time_[:, None, None] * noise
-    text, pooled, lengths, region_lengths = starter.text(batch["everywhere"], batch["regions"])
-    layout = scene_layout(count)
-    mask = attention_mask(
-        layout,
-        batch["cells"],
-        global_lengths=lengths,
-        region_lengths=region_lengths,
-        has_reference=batch["present"],
-    )
-    image = layout.image_slice()
-    real = torch.ones(size, layout.total, dtype=torch.bool, device=device)
-    real[:, image] = torch.arange(CELLS, device=device) < batch["valid"][:, None]
-    mask &= real[:, None, None, :] | torch.eye(layout.total, dtype=torch.bool, device=device)
-    bias = torch.zeros(mask.shape, dtype=torch.bfloat16, device=device).masked_fill_(~mask, -1e4)
-    tokens = torch.cat([noisy, batch["references"]], 1)
-    velocity = fast(tokens, text, pooled, time_, batch["cos"], batch["sin"], bias)[:, :CELLS].float()
-    error = (velocity - (noise - clean)).pow(2).mean(-1)
+    said = conditions(starter, batch)
+    error = (velocity(fast, batch, said, noisy, time_) - (noise - clean)).pow(2).mean(-1)
     losses = (error * batch["weight"]).sum(1)
-    if probe is None:
+    if probe is None or not said.learns:
         return losses
-    states = text[:, GLOBAL_TOKENS:].reshape(-1, REGION_TOKENS, text.shape[-1])
+    states = said.text[:, GLOBAL_TOKENS:].reshape(-1, REGION_TOKENS, said.text.shape[-1])
     return losses + 0.1 * probe.loss(states, [prompt for row in batch["regions"] for prompt in row])
 
 

@@ -18,7 +18,7 @@ AVERAGE_EVERY = 4
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """(n, r, c) bfloat16, r ≤ c → nearly orthogonal rows, by five quintic Newton–Schulz steps."""
+    """(n, r, c) of any dtype, r ≤ c → nearly orthogonal rows, by five quintic Newton–Schulz steps."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrices / (matrices.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     for _ in range(steps):
@@ -36,6 +36,7 @@ class MuonAdam:
             projections, modulation).
         frozen: substrings of names that stay as they are; their state is kept all the same.
         ema: decay of the moving average; it starts faster and reaches this value.
+        arithmetic: of the orthogonalisation; bfloat16 is enough, float32 is faster on some processors.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class MuonAdam:
         momentum: float = 0.95,
         ema: float = 0.999,
         clip: float = 1.0,
+        arithmetic: torch.dtype = torch.bfloat16,
     ) -> None:
+        self.arithmetic = arithmetic
         pairs = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         self.names = [name for name, _ in pairs]
         self.parameters: list[Tensor] = [parameter for _, parameter in pairs]
@@ -91,9 +94,11 @@ class MuonAdam:
             group["lr"] = rate
         self.adamw.step()
         for shape, members in self.groups.items():
+            if self.frozen.issuperset(members):
+                continue
             gradient = torch.stack([gradients[index].reshape(shape) for index in members]).float().mul_(scale)
             momentum = self.momenta[shape].mul_(self.momentum).add_(gradient)
-            update = gradient.add_(momentum, alpha=self.momentum).bfloat16()
+            update = gradient.add_(momentum, alpha=self.momentum).to(self.arithmetic)
             if shape[0] > shape[1]:
                 update = orthogonalise(update.transpose(1, 2)).transpose(1, 2)
             else:

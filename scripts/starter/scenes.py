@@ -20,6 +20,7 @@ from scripts.starter.pool import CELLS, SHAPES
 from scripts.starter.text import GLOBAL_TOKENS, REGION_TOKENS
 
 REFERENCE_CELLS = 16
+HEADS = 6.0  # how much more than one the cells of a head weigh: faces are what goes wrong
 
 
 def scene_layout(count: int) -> Layout:
@@ -103,7 +104,7 @@ class Scenes:
         for i, (tall, wide) in enumerate(shapes):
             cells[i, :, : tall * wide] = region_cells(box[i : i + 1], tall, wide)[0]
             faces = region_cells(head[i : i + 1], tall, wide)[0].any(0) & (head[i, :, 2].max() > 0)
-            weight[i, : tall * wide] = 1.0 + 3.0 * faces
+            weight[i, : tall * wide] = 1.0 + HEADS * faces
         rotary = [self.rotary[tall, wide, count] for tall, wide in shapes]
         packed = {
             "latents": torch.stack(latents).float(),
@@ -115,4 +116,5 @@ class Scenes:
         moved: dict[str, Any] = {
             name: value.to(self.device, non_blocking=True) for name, value in packed.items()
         }
-        return {**moved, "everywhere": everywhere, "regions": regions, "count": count}
+        about = [self.loaded[path]["about"][index] for path, index in rows]
+        return {**moved, "everywhere": everywhere, "regions": regions, "count": count, "about": about}

@@ -127,7 +127,8 @@ class TextEncoders(nn.Module):
         rows = [self._tokens(prompt, POOLED_TOKENS, self.pairs) for prompt in unique]
         ids = torch.tensor([row + [self.pairs.pad_token_id] * (POOLED_TOKENS - len(row)) for row in rows])
         pooled = self.clip(ids.to(text.device)).pooler_output
-        return text, pooled[[unique.index(prompt) for prompt in everywhere]], lengths, region_lengths
+        order = {prompt: row for row, prompt in enumerate(unique)}
+        return text, pooled[[order[prompt] for prompt in everywhere]], lengths, region_lengths
 
     def encode(self, prompts: list[str], limit: int) -> tuple[Tensor, Tensor]:
         """(N, limit, d) T5 states of N prompts, each distinct one encoded once, and their (N,) lengths."""
@@ -138,7 +139,8 @@ class TextEncoders(nn.Module):
         ids = torch.tensor([row + [0] * (limit - len(row)) for row in rows], device=device)
         valid = torch.arange(limit, device=device) < lengths[:, None]
         states = self.t5(ids, attention_mask=valid.long())[0]
-        order = torch.tensor([unique.index(prompt) for prompt in prompts], device=device)
+        places = {prompt: row for row, prompt in enumerate(unique)}
+        order = torch.tensor([places[prompt] for prompt in prompts], device=device)
         return states[order], lengths[order]
 
     def _tokens(self, prompt: str, limit: int, tokenizer: T5Tokenizer | CLIPTokenizer) -> list[int]:

@@ -2,7 +2,8 @@
 
     python -m scripts.starter.train_clip --minutes 8 --out lab/clip --vae lab/vae    # again: resumes
 
-Contrastive in both directions between references and captions, crops and captions, references and crops.
+Contrastive in both directions between references and captions, crops and captions, references and crops; with
+--looks also whole panels and heads against captions that nearly fit (`looks.py`).
 Out: an open_clip folder (`open_clip_config.json`, `model.safetensors` with averaged float32 weights),
 `checkpoint.pt` and `log.jsonl`. Held-out characters have their own seeds.
 """
@@ -26,14 +27,16 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from model.vision.clip import tokenize
 from scripts.starter.course import Course
+from scripts.starter.looks import choose_looks, draw_looks, look_loss, together
 from scripts.starter.optimizer import MuonAdam
 from scripts.starter.pairs import SIDE, Character, choose, draw_characters, look_caption
+from scripts.starter.precision import chosen
 from scripts.starter.vae import decode, encode, open_vae, pictures, pixels, place
 
 VISION = {
@@ -77,9 +80,15 @@ def zoomed(batch: Tensor, rng: random.Random) -> Tensor:
     return F.interpolate(window, batch.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def contrastive_loss(model: open_clip.CLIP, references: Tensor, crops: Tensor, tokens: Tensor) -> Tensor:
+def contrastive_loss(
+    model: open_clip.CLIP,
+    references: Tensor,
+    crops: Tensor,
+    tokens: Tensor,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Tensor:
     """Symmetric cross-entropy (Radford et al. 2021) between all three views of the same characters."""
-    with torch.autocast(references.device.type, torch.bfloat16):
+    with torch.autocast(references.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
         images = model.encode_image(torch.cat([references, crops]), normalize=True).float()
         texts = model.encode_text(tokens, normalize=True).float()
     scale = model.logit_scale.exp().clamp(max=WARMEST)
@@ -92,16 +101,45 @@ def contrastive_loss(model: open_clip.CLIP, references: Tensor, crops: Tensor, t
     return loss
 
 
+def seeing_loss(
+    model: open_clip.CLIP,
+    wholes: Tensor,
+    heads: Tensor,
+    tokens: tuple[Tensor, Tensor],
+    dtype: torch.dtype = torch.bfloat16,
+) -> Tensor:
+    """Whole panels, heads and both together against captions that fit and captions that nearly do."""
+    with torch.autocast(wholes.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+        images = model.encode_image(torch.cat([wholes, heads]), normalize=True).float()
+        texts = model.encode_text(torch.cat(tokens), normalize=True).float()
+    scale = model.logit_scale.exp().clamp(max=WARMEST)
+    whole, head = images.chunk(2)
+    of_panel, of_head = texts.chunk(2)
+    pairs = ((whole, of_panel), (head, of_head), (together(whole, head), of_panel))
+    return torch.stack([look_loss(seen, said, scale) for seen, said in pairs]).sum()
+
+
 class Training:
     """A CLIP model with its optimiser: steps, the averaged weights, and the state to go on from."""
 
-    def __init__(self, model: open_clip.CLIP, device: str = "cpu") -> None:
-        self.model = model.to(device).train()
-        self.optimizer = MuonAdam(self.model.named_parameters(), adam=ADAM, ema=EMA)
+    def __init__(
+        self, model: open_clip.CLIP, device: str = "cpu", dtype: torch.dtype = torch.bfloat16
+    ) -> None:
+        self.model, self.dtype = model.to(device).train(), dtype
+        self.optimizer = MuonAdam(self.model.named_parameters(), adam=ADAM, ema=EMA, arithmetic=dtype)
 
-    def step(self, references: Tensor, crops: Tensor, tokens: Tensor, rate: float) -> float:
+    def step(
+        self,
+        references: Tensor,
+        crops: Tensor,
+        tokens: Tensor,
+        rate: float,
+        looks: tuple[Tensor, Tensor, tuple[Tensor, Tensor]] | None = None,
+    ) -> float:
         """One step. Returns the loss."""
-        loss = contrastive_loss(self.model, references, crops, tokens)
+        loss = contrastive_loss(self.model, references, crops, tokens, self.dtype)
+        if looks is not None:
+            loss = loss + seeing_loss(self.model, *looks, self.dtype)
         loss.backward()
         self.optimizer.step(rate)
         return loss.item()
@@ -199,6 +237,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that draw; 0: none")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--init", type=Path, help="an open_clip folder to start from")
+    parser.add_argument("--looks", type=int, default=0, help="panels with heads to learn from, 0.1 MB each")
+    parser.add_argument("--looks_batch", type=int, default=32)
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     return parser.parse_args(argv)
 
 
@@ -216,11 +258,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         chance = random.Random(first_seed)
         characters = through_vae(characters, flags.vae, flags.vae_share, flags.device, chance)
         held_out = through_vae(held_out, flags.vae, 0.5, flags.device, random.Random(HELD_OUT_SEED))
-    sys.stdout.write(f"{len(characters)} characters to learn, {len(held_out)} to measure on\n")
+    looks = draw_looks(range(first_seed, first_seed + flags.looks), flags.workers)
+    sys.stdout.write(
+        f"{len(characters)} characters and {len(looks)} panels to learn, {len(held_out)} to measure on\n"
+    )
     tokenizer = CLIPTokenizer.from_pretrained(flags.tokenizer, local_files_only=True)
     config = model_config(tokenizer)
     torch.manual_seed(first_seed)
-    training = Training(open_clip.CLIP(**config), flags.device)
+    dtype, why = chosen(flags.precision, flags.device)
+    sys.stdout.write(f"precision: {why}\n")
+    model = open_clip.CLIP(**config)
+    if flags.init:
+        weights = load_file(flags.init / "model.safetensors")
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    training = Training(model, flags.device, dtype)
     optimizer = training.optimizer
     if saved:
         optimizer.restore(saved["optimizer"])
@@ -242,7 +293,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         clean = zoomed(pixels(references, flags.device), rng)
         found = zoomed(pixels(crops, flags.device), rng)
         tokens = tokenize(tokenizer, captions, TEXT["context_length"]).to(flags.device)
-        loss = training.step(clean, found, tokens, course.rate(flags.rate, optimizer.steps))
+        seen = None
+        if looks:
+            wholes, heads, *said = choose_looks(looks, flags.looks_batch, rng)
+            of_panel, of_head = (
+                tokenize(tokenizer, row, TEXT["context_length"]).to(flags.device) for row in said
+            )
+            views = [zoomed(pixels(pictures, flags.device), rng) for pictures in (wholes, heads)]
+            seen = (views[0], views[1], (of_panel, of_head))
+        loss = training.step(clean, found, tokens, course.rate(flags.rate, optimizer.steps), seen)
         course.tick()
         if course.due("checkpoint", 2):
             save()

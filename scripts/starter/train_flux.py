@@ -2,10 +2,10 @@
 
     python -m scripts.starter.train_flux --minutes 60    # resumes lab/flux/checkpoint.pt when it is there
 
-Every batch holds scenes of one number of characters; panel shapes are mixed within it (padded to 72 cells,
-masked). Text and references obey the block mask of `model/render/sequence.py`. A checkpoint every ten
-minutes; a line a minute in `log.jsonl`. In: shards of `pool.py`. Out: a checkpoint that `export.py` turns
-into `model/starter/`.
+Every step sees scenes with one, two and three characters; panel shapes are mixed within a batch (padded to 72
+cells, masked). Text and references obey the block mask of `model/render/sequence.py`. A checkpoint every ten
+minutes; a line a minute in `log.jsonl`; shards that are added to the pool meanwhile are taken up. In: shards
+of `pool.py`. Out: a checkpoint that `export.py` turns into `model/starter/`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import argparse
 import json
 import math
 import random
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ import torch
 
 from model.render.weights import STARTER
 from scripts.starter.blocks import FastFlux, to_training
+from scripts.starter.feeder import Turn, Turns, feed, seeded
 from scripts.starter.losses import RoleProbe, attach_colours, validate, velocity_loss
 from scripts.starter.network import CONFIG, Starter, fresh_transformer, shipped, trained
 from scripts.starter.optimizer import MuonAdam
+from scripts.starter.precision import chosen
 from scripts.starter.scenes import Scenes
 from scripts.starter.text import load_text
 
@@ -34,19 +36,55 @@ ADAM = (
     "shared", "embedding", "relative_attention", "x_embedder", "transformer.proj_out", "context_embedder",
     "norm1.linear", "norm1_context.linear", "norm.linear", "norm_out",
 )  # fmt: skip
-BATCH = {1: 56, 2: 40, 3: 28}
-SHARE = {1: 0.4, 2: 0.42, 3: 0.18}
+# Samples of one step by number of characters.
+BATCH = {1: 20, 2: 20, 3: 8}
+CONSTANT = 0.4  # share of the run before the learning rate falls
+WARM_UP = 30
+SAVE, LINE = 600.0, 60.0  # seconds between checkpoints, and between lines of the log
+STALL = 30.0  # a stopped process or a busy neighbour is not training time
 
 
-def learning_rate(base: float, step: int, fraction: float, *, warm_up: int = 100) -> float:
-    """A warm-up of so many steps, constant, and a cosine to 4 % over the last 40 % of the run."""
-    warm = min(1.0, (step + 1) / warm_up)
-    if fraction < 0.6:
-        return base * warm
-    return base * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * (fraction - 0.6) / 0.4)))
+def learning_rate(base: float, step: int, fraction: float, *, warm_up: int = WARM_UP) -> float:
+    """A warm-up of so many steps, constant, and a cosine to 4 % over the last 60 % of the run."""
+    warm = base * min(1.0, (step + 1) / warm_up)
+    if fraction < CONSTANT:
+        return warm
+    turned = math.pi * (min(fraction, 1.0) - CONSTANT) / (1 - CONSTANT)
+    return warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(turned)))
 
 
-def opened(flags: argparse.Namespace, checkpoint: Path) -> tuple[Starter, MuonAdam, int, int]:
+class Clock:
+    """How much of the run is over: by minutes of training, or by the time of day at which it is to end.
+
+    Args:
+        minutes: of this run.
+        until: seconds since 1970; 0: `minutes` counts.
+        begun: with `until`: when the run began, were it resumed meanwhile; 0: now.
+    """
+
+    def __init__(self, minutes: float, until: float = 0.0, begun: float = 0.0) -> None:
+        self.seconds, self._last = 0.0, time.time()
+        self._limit, self._until, self._begun = minutes * 60, until, begun or time.time()
+
+    def tick(self) -> None:
+        """Count the time since the last tick or pause."""
+        now = time.time()
+        self.seconds, self._last = self.seconds + min(now - self._last, STALL), now
+
+    def pause(self) -> None:
+        """Leave the time since the last tick out."""
+        self._last = time.time()
+
+    @property
+    def fraction(self) -> float:
+        if self._until:
+            return (time.time() - self._begun) / max(self._until - self._begun, 1.0)
+        return self.seconds / self._limit if self._limit else 1.0
+
+
+def opened(
+    flags: argparse.Namespace, checkpoint: Path, dtype: torch.dtype
+) -> tuple[Starter, MuonAdam, int, int]:
     """The network in training layout and float32, its optimiser, samples seen, and those with several
     characters: from the checkpoint, else from the weights of --init, else from nothing (--fresh)."""
     saved: dict[str, Any] = {}
@@ -56,126 +94,139 @@ def opened(flags: argparse.Namespace, checkpoint: Path) -> tuple[Starter, MuonAd
         starter = Starter(fresh_transformer(), load_text(flags.text))
     else:
         starter = shipped(flags.init)
-        saved_before = trained(flags.init)
-        saved = {"samples": saved_before["samples"], "several": saved_before["samples_with_several"]}
+        before = trained(flags.init)
+        saved = {"samples": before["samples"], "several": before["samples_with_several"]}
     starter.transformer.load_state_dict(to_training(starter.transformer.state_dict()))
     starter.to(flags.device)
-    optimizer = MuonAdam(starter.named_parameters(), adam=ADAM, frozen=flags.freeze)
+    optimizer = MuonAdam(starter.named_parameters(), adam=ADAM, frozen=flags.freeze, arithmetic=dtype)
+    for index in optimizer.frozen:
+        optimizer.parameters[index].requires_grad_(False)
     if "state" in saved:
         optimizer.restore(saved["state"])
     return starter, optimizer, saved.get("samples", 0), saved.get("several", 0)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Train or resume the starter's Flux transformer.")
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--out", type=Path, default=Path("lab/flux"))
-    parser.add_argument("--pool", type=Path, default=Path("lab/pool"))
-    parser.add_argument(
-        "--init", type=Path, default=STARTER, help="weights to go on from when --out has none"
-    )
-    parser.add_argument(
-        "--attach",
-        type=int,
-        default=0,
-        metavar="STEPS",
-        help="first teach the text encoder what colours belong to",
-    )
-    parser.add_argument(
-        "--freeze", nargs="*", default=[], metavar="PART", help="parts of names that stay as they are"
-    )
-    parser.add_argument("--fresh", action="store_true", help="start from nothing instead")
-    parser.add_argument(
-        "--text", type=Path, default=Path("model/starter"), help="folder with the tokenizers and encoders"
-    )
-    parser.add_argument("--held_out", type=Path, help="folder with a shard that is never trained on")
-    parser.add_argument("--vae", type=Path, default=Path("model/starter/vae"))
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument(
-        "--shift", type=float, default=1.8, help="how far the training times lean towards noise"
-    )
-    parser.add_argument(
-        "--refresh", type=int, default=0, help="samples after which a new shard is made (0: never)"
-    )
-    parser.add_argument("--batch_scale", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no_compile", action="store_true")
-    flags = parser.parse_args()
-    flags.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = flags.out / "checkpoint.pt", flags.out / "log.jsonl"
-    torch.manual_seed(flags.seed + int(time.time()))
-    warm_up = 10 if checkpoint.exists() else 100  # an optimiser that goes on knows its gradients
-    starter, optimizer, seen, several = opened(flags, checkpoint)
-    probe = RoleProbe(starter.text.t5.config.d_model, flags.device)
-    if flags.attach:
-        left = attach_colours(starter.text, probe, flags.attach)
-        encoder = {name: value for name, value in starter.named_parameters() if name.startswith("text.t5.")}
-        optimizer.replace(encoder)
+class Run:
+    """One run of training: the network, what it has seen, its checkpoint and its log."""
+
+    def __init__(self, flags: argparse.Namespace) -> None:
+        flags.out.mkdir(parents=True, exist_ok=True)
+        self.flags = flags
+        self.checkpoint, self.log = flags.out / "checkpoint.pt", flags.out / "log.jsonl"
+        # An optimiser that goes on knows its gradients.
+        self.warm_up = 10 if self.checkpoint.exists() else WARM_UP
+        dtype, why = chosen(flags.precision, flags.device)
+        sys.stdout.write(f"precision: {why}\n")
+        self.starter, self.optimizer, self.seen, self.several = opened(flags, self.checkpoint, dtype)
+        self.first, self.steps = self.seen, 0
+        self.losses: dict[int, float] = {}
+        self.probe = RoleProbe(self.starter.text.t5.config.d_model, flags.device)
+        if flags.attach:
+            self._attach(flags.attach)
+        self.starter.to(dtype)
+        self.fast = FastFlux(self.starter.transformer, compiled=not flags.no_compile)
+
+    def _attach(self, steps: int) -> None:
+        left = attach_colours(self.starter.text, self.probe, steps)
+        named = self.starter.named_parameters()
+        self.optimizer.replace({name: value for name, value in named if name.startswith("text.t5.")})
         sys.stdout.write(f"colours attached: {left:.4f}\n")
-    starter.to(torch.bfloat16)
-    fast = FastFlux(starter.transformer, compiled=not flags.no_compile)
-    plain = FastFlux(starter.transformer, compiled=False)
-    rng = random.Random(flags.seed + seen)
-    scenes = Scenes(flags.pool, rng, fast, flags.device)
-    held_out = Scenes(flags.held_out, rng, fast, flags.device) if flags.held_out else None
-    sys.stdout.write(f"{sum(map(len, scenes.rows.values()))} scenes; {seen} samples seen so far\n")
 
-    def save() -> None:
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(
-            {"state": optimizer.state(), "samples": seen, "several": several, "config": CONFIG}, temporary
-        )
-        temporary.replace(checkpoint)
+    def turns(self) -> Turns:
+        """The pool's batches."""
+        flags, sizes = self.flags, {count: size * self.flags.batch_scale for count, size in BATCH.items()}
+        seed = flags.seed + self.seen
+        # Positions are worked out on the processor: a process that only makes batches never sees the card.
+        plain = FastFlux(fresh_transformer(), compiled=False)
+        return Turns(lambda worker: Scenes(flags.pool, seeded(seed, worker), plain, "cpu"), sizes)
 
-    elapsed, last, step, running = 0.0, time.time(), 0, {1: 0.0, 2: 0.0, 3: 0.0}
-    next_line, next_save, start_seen, refreshed = 60.0, 600.0, seen, seen
-    while elapsed < flags.minutes * 60:
-        count = rng.choices(list(SHARE), list(SHARE.values()))[0]
-        batch = scenes.batch(count, BATCH[count] * flags.batch_scale)
-        loss = velocity_loss(starter, fast, batch, shift=flags.shift, probe=probe).mean()
-        loss.backward()
-        rate = learning_rate(flags.rate, step, elapsed / (flags.minutes * 60), warm_up=warm_up)
-        optimizer.step(rate)
-        step, seen = step + 1, seen + len(batch["latents"])
-        several += len(batch["latents"]) if count > 1 else 0
-        running[count] = loss.item() if not running[count] else 0.97 * running[count] + 0.03 * loss.item()
-        now = time.time()
-        # A stall (a stopped process, a busy neighbour) is not training time.
-        elapsed, last = elapsed + min(now - last, 30.0), now
-        if elapsed > next_line:
-            next_line += 60
-            line = {
-                "minutes": round(elapsed / 60, 1), "step": step, "samples": seen, "several": several,
-                "rate": round(rate, 6), "per_second": round((seen - start_seen) / elapsed, 1),
-                **{f"train_{k}": round(v, 4) for k, v in running.items()},
-            }  # fmt: skip
-            if held_out and int(elapsed // 60) % 5 == 0:
-                line |= {name: round(value, 4) for name, value in validate(starter, plain, held_out).items()}
-            with log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            sys.stdout.write(json.dumps(line) + "\n")
-            sys.stdout.flush()
-            last = time.time()
-        if elapsed > next_save:
-            next_save += 600
-            save()
-        if flags.refresh and seen - refreshed >= flags.refresh:
-            refreshed = seen
-            newest = max(int(path.stem.split("_")[1]) for path in scenes.loaded)
-            command = [
-                sys.executable,
-                "-m",
-                "scripts.starter.pool",
-                "--first",
-                str(newest + 1),
-                "--out",
-                str(flags.pool),
-            ]
-            subprocess.run([*command, "--vae", str(flags.vae), "--device", flags.device], check=True)
-            scenes.refresh()
-            last = time.time()
-    save()
+    def step(self, turn: Turn, fraction: float) -> float:
+        """Learn from one turn; returns the learning rate."""
+        total = sum(len(batch["latents"]) for batch in turn)
+        found: list[tuple[int, torch.Tensor]] = []
+        for batch in turn:
+            size, count = len(batch["latents"]), batch["count"]
+            loss = velocity_loss(self.starter, self.fast, batch, shift=self.flags.shift, probe=self.probe)
+            (loss.mean() * (size / total)).backward()
+            found.append((count, loss.detach().mean()))
+            self.seen += size
+            self.several += size if count > 1 else 0
+        rate = learning_rate(self.flags.rate, self.steps, fraction, warm_up=self.warm_up)
+        self.optimizer.step(rate)
+        self.steps += 1
+        for count, loss in found:
+            self.losses[count] = 0.97 * self.losses.get(count, loss.item()) + 0.03 * loss.item()
+        return rate
+
+    def save(self) -> None:
+        """Write the checkpoint: the old one or the new one is there, whole."""
+        temporary = self.checkpoint.with_suffix(".tmp")
+        facts = {"samples": self.seen, "several": self.several, "config": CONFIG}
+        torch.save({"state": self.optimizer.state(), **facts}, temporary)
+        temporary.replace(self.checkpoint)
+
+    def write(self, clock: Clock, rate: float, **more: float) -> None:
+        """Add a line to the log, and print it."""
+        line = {
+            "minutes": round(clock.seconds / 60, 1), "step": self.steps, "samples": self.seen,
+            "several": self.several, "rate": round(rate, 6),
+            "per_second": round((self.seen - self.first) / max(clock.seconds, 1e-3), 1),
+            **{f"train_{count}": round(loss, 4) for count, loss in self.losses.items()},
+            **{name: round(value, 4) for name, value in more.items()},
+        }  # fmt: skip
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train or resume the starter's Flux transformer.")
+    add = parser.add_argument
+    add("--minutes", type=float, default=60.0)
+    add("--until", type=float, default=0.0, help="end at this time (seconds since 1970) instead")
+    add("--begun", type=float, default=0.0, help="with --until: when the whole run began")
+    add("--out", type=Path, default=Path("lab/flux"))
+    add("--pool", type=Path, default=Path("lab/pool"))
+    add("--init", type=Path, default=STARTER, help="weights to go on from when --out has none")
+    add("--attach", type=int, default=0, metavar="STEPS", help="first teach what colours belong to")
+    add("--freeze", nargs="*", default=[], metavar="PART", help="parts of names that stay as they are")
+    add("--fresh", action="store_true", help="start from nothing instead")
+    add("--text", type=Path, default=STARTER, help="folder with the tokenizers and encoders")
+    add("--held_out", type=Path, help="folder with a shard that is never trained on")
+    add("--rate", type=float, default=2e-3)
+    add("--shift", type=float, default=1.5, help="how far the times outside the band lean towards noise")
+    add("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    add("--batch_scale", type=int, default=1)
+    add("--workers", type=int, default=0, help="processes that make batches; for a card")
+    add("--device", default="cpu")
+    add("--seed", type=int, default=0)
+    add("--no_compile", action="store_true")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    flags = _arguments(argv)
+    torch.manual_seed(flags.seed + int(time.time()))
+    run = Run(flags)
+    plain = FastFlux(run.starter.transformer, compiled=False)
+    held_out = Scenes(flags.held_out, random.Random(0), plain, flags.device) if flags.held_out else None
+    turns = feed(run.turns(), flags.workers, flags.device)
+    sys.stdout.write(f"{run.seen} samples seen so far\n")
+    clock = Clock(flags.minutes, flags.until, flags.begun)
+    lines, saves = 1, 1
+    while clock.fraction < 1:
+        rate = run.step(next(turns), clock.fraction)
+        clock.tick()
+        if clock.seconds > lines * LINE:
+            measured = validate(run.starter, plain, held_out) if held_out and lines % 5 == 0 else {}
+            run.write(clock, rate, **measured)
+            lines += 1
+        if clock.seconds > saves * SAVE:
+            run.save()
+            saves += 1
+        clock.pause()
+    run.save()
     return 0
 
 

@@ -30,6 +30,8 @@ from scripts.starter.course import Course
 from scripts.starter.draw import sheet
 from scripts.starter.gallery import Gallery, Panel, draw_panel
 from scripts.starter.optimizer import MuonAdam
+from scripts.starter.patches import Critic
+from scripts.starter.precision import chosen
 from scripts.starter.vae import decode, encode, fresh_vae, open_vae, pictures, pixels, place
 
 SIDE = 128
@@ -51,33 +53,56 @@ def edge_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def reconstruction_loss(
-    vae: AutoencoderKL, batch: Tensor, *, frozen_encoder: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Loss of one batch of pixels in [-1, 1], and the L1 distance in it."""
+    vae: AutoencoderKL, batch: Tensor, *, frozen_encoder: bool = False, dtype: torch.dtype = torch.bfloat16
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss of one batch of pixels in [-1, 1], the L1 distance in it, and what was drawn."""
     with torch.set_grad_enabled(not frozen_encoder):
-        latents = encode(vae, batch)
-    strength = 1.5 * NOISE * latents.detach().float().std()
+        latents = encode(vae, batch, dtype)
+    strength = (NOISE if frozen_encoder else 1.5 * NOISE) * latents.detach().float().std()
     strength = strength * torch.rand(len(batch), 1, 1, 1, device=batch.device)
-    drawn = decode(vae, latents + strength * torch.randn_like(latents))
+    drawn = decode(vae, latents + strength * torch.randn_like(latents), dtype)
     distance = (drawn - batch).abs().mean()
     loss = distance + (drawn - batch).square().mean() + EDGE_WEIGHT * edge_loss(drawn, batch)
-    return loss + KL_WEIGHT * latents.float().square().mean(), distance
+    return loss + KL_WEIGHT * latents.float().square().mean(), distance, drawn
 
 
 class Training:
-    """A VAE with its optimiser: steps, the averaged weights, and the state to go on from."""
+    """A VAE with its optimiser: steps, the averaged weights, and the state to go on from.
 
-    def __init__(self, vae: AutoencoderKL, device: str = "cpu", *, decoder_only: bool = False) -> None:
+    Args:
+        vae: what is trained, in place.
+        device: where.
+        decoder_only: the encoder stays as it is.
+        dtype: of the arithmetic.
+        adversarial: weight of a critic of patches; 0: there is none.
+    """
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        device: str = "cpu",
+        *,
+        decoder_only: bool = False,
+        dtype: torch.dtype = torch.bfloat16,
+        adversarial: float = 0.0,
+    ) -> None:
         self.vae = place(vae, device).train()
-        self.decoder_only = decoder_only
+        self.decoder_only, self.dtype, self.adversarial = decoder_only, dtype, adversarial
         self.vae.encoder.requires_grad_(not decoder_only)
-        self.optimizer = MuonAdam(self.vae.named_parameters(), adam=ADAM, ema=EMA)
+        self.optimizer = MuonAdam(self.vae.named_parameters(), adam=ADAM, ema=EMA, arithmetic=dtype)
+        self.critic = Critic(device) if adversarial else None
 
     def step(self, batch: Tensor, rate: float) -> tuple[float, float]:
         """One step. Returns loss and L1 distance."""
-        loss, distance = reconstruction_loss(self.vae, batch, frozen_encoder=self.decoder_only)
+        loss, distance, drawn = reconstruction_loss(
+            self.vae, batch, frozen_encoder=self.decoder_only, dtype=self.dtype
+        )
+        if self.critic:
+            loss = loss + self.adversarial * self.critic.against(drawn)
         loss.backward()
         self.optimizer.step(rate)
+        if self.critic:
+            self.critic.learn(drawn, batch)
         return loss.item(), distance.item()
 
     def averaged(self) -> AutoencoderKL:
@@ -93,6 +118,7 @@ class Training:
             "weights": self.vae.state_dict(),
             "optimizer": self.optimizer.state(),
             "statistics": (config["shift_factor"], config["scaling_factor"]),
+            "critic": self.critic.state() if self.critic else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -103,6 +129,8 @@ class Training:
         """
         self.vae.load_state_dict(state["weights"])
         self.optimizer.restore(state["optimizer"])
+        if self.critic and state.get("critic"):
+            self.critic.restore(state["critic"])
         shift, scale = state["statistics"]
         self.vae.register_to_config(shift_factor=shift, scaling_factor=scale)
 
@@ -119,17 +147,19 @@ def batches_by_size(panels: Iterable[Panel], size: int = 8) -> Iterable[list[Pan
 
 
 @torch.no_grad()
-def evaluate(vae: AutoencoderKL, panels: Sequence[Panel]) -> dict[str, float]:
+def evaluate(
+    vae: AutoencoderKL, panels: Sequence[Panel], dtype: torch.dtype = torch.bfloat16
+) -> dict[str, float]:
     """Mean PSNR in dB of whole panels: colour, ink, and all of them with noise on their latents."""
     device = vae.device.type
     figures: dict[str, list[float]] = {"psnr_colour": [], "psnr_ink": [], "psnr_noisy": []}
     for number, members in enumerate(batches_by_size(panels)):
         batch = pixels(np.stack([panel.picture for panel in members]), device)
         generator = torch.Generator().manual_seed(number)
-        latents = encode(vae, batch)
+        latents = encode(vae, batch, dtype)
         noise = torch.randn(latents.shape, generator=generator).to(latents.device)
-        clean = decode(vae, latents)
-        noisy = decode(vae, latents + NOISE * latents.float().std() * noise)
+        clean = decode(vae, latents, dtype)
+        noisy = decode(vae, latents + NOISE * latents.float().std() * noise, dtype)
         for panel, value in zip(members, _psnr(clean, batch), strict=True):
             figures["psnr_ink" if panel.ink else "psnr_colour"].append(value)
         figures["psnr_noisy"] += _psnr(noisy, batch)
@@ -176,6 +206,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--panels", type=int, default=2000, help="panels held in memory, 0.2 MB each")
     parser.add_argument("--held_out", type=int, default=48, help="panels to measure on, never trained on")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that draw; 0: none")
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    parser.add_argument("--adversarial", type=float, default=0.0, help="weight of a critic of patches")
     flags = parser.parse_args(argv)
     if flags.decoder_only and not flags.init:
         parser.error("--decoder_only keeps an encoder: name the VAE that has it with --init FOLDER")
@@ -190,7 +222,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     gallery = Gallery(flags.panels, first_seed, workers=flags.workers)
     held_out = [draw_panel(HELD_OUT_SEED + index) for index in range(flags.held_out)]
     vae = open_vae(flags.init) if flags.init else fresh_vae()
-    training = Training(vae, flags.device, decoder_only=flags.decoder_only)
+    dtype, why = chosen(flags.precision, flags.device)
+    sys.stdout.write(f"precision: {why}\n")
+    training = Training(
+        vae, flags.device, decoder_only=flags.decoder_only, dtype=dtype, adversarial=flags.adversarial
+    )
     if saved:
         training.restore(saved)
     base = flags.rate or (1e-3 if flags.init else 2e-3)
@@ -205,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def report() -> None:
         seconds = max(course.seconds - begun, 1e-3)
         speed = (optimizer.steps - started) * flags.batch / seconds
-        measured = evaluate(training.averaged(), held_out)
+        measured = evaluate(training.averaged(), held_out, dtype)
         course.write(steps=optimizer.steps, **figures, per_second=speed, **measured)
 
     course.pause()

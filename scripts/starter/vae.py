@@ -1,7 +1,7 @@
 """The starter's VAE: a 16× AutoencoderKL with 16 latent channels, and the ways in and out of it.
 
-In: 8 bit pictures. Out: latents, and pictures again. Arithmetic is bfloat16, weights stay as they are. Knows
-nothing of training; `train_vae.py` does that.
+In: 8 bit pictures. Out: latents, and pictures again. Arithmetic is bfloat16 unless float32 is asked for,
+weights stay as they are. Knows nothing of training; `train_vae.py` does that.
 """
 
 from __future__ import annotations
@@ -71,13 +71,14 @@ def pictures(batch: Tensor) -> NDArray[np.uint8]:
     return scaled.round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def encode(vae: AutoencoderKL, batch: Tensor) -> Tensor:
-    """Pixels in [-1, 1] → the mode of their latents, (n, 16, height / 16, width / 16) bfloat16."""
-    with torch.autocast(batch.device.type, torch.bfloat16):
+def encode(vae: AutoencoderKL, batch: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+    """Pixels in [-1, 1] → the mode of their latents, (n, 16, height / 16, width / 16), computed in
+    `dtype`."""
+    with torch.autocast(batch.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
         return vae.encode(batch, return_dict=False)[0].mode()
 
 
-def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Latents → float32 pixels, near [-1, 1]."""
-    with torch.autocast(latents.device.type, torch.bfloat16):
+def decode(vae: AutoencoderKL, latents: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+    """Latents → float32 pixels, near [-1, 1], computed in `dtype`."""
+    with torch.autocast(latents.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
         return vae.decode(cast(Any, latents), return_dict=False)[0].float()

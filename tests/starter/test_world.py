@@ -24,7 +24,7 @@ from scripts.starter.draw import main as draw_main
 from scripts.starter.world import Identity, Scene, State, ground_truth, mask, reference, render, to_svg
 from scripts.starter.world import identity as words
 from scripts.starter.world.backgrounds import BACKGROUNDS
-from scripts.starter.world.palette import CLOTH, EYES, HAIR, SKIN, Screentone, mix
+from scripts.starter.world.palette import CLOTH, EYES, HAIR, SKIN, Ink, mix
 from scripts.starter.world.placement import FRAMES
 from scripts.starter.world.scene import raster
 from tests.chance import examples
@@ -184,9 +184,9 @@ def test_mix_stays_between_its_colours(first: str, second: str, amount: float) -
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
-def test_screentone_never_paints_darker_for_lighter(first: int, second: int) -> None:
-    order = ["#ffffff", "url(#xa)", "url(#xb)", "url(#xc)", "#26262a"]
-    tone = Screentone("x", 1.0)
+def test_ink_never_paints_darker_for_lighter(first: int, second: int) -> None:
+    order = ["#ffffff", "#d4d4d4", "#9e9e9e", "#464646", "#26262a"]
+    tone = Ink()
     light, dark = max(first, second), min(first, second)
     ranks = [order.index(tone.fill(f"#{grey:02x}{grey:02x}{grey:02x}")) for grey in (light, dark)]
     assert ranks == sorted(ranks)

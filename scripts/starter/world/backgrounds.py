@@ -19,7 +19,7 @@ def draw_background(name: str, width: int, height: int, rng: random.Random, poli
     """Paint the place `name` (a key of `BACKGROUNDS`) over the whole panel."""
     stage = Stage(width, height, rng, policy)
     BACKGROUNDS[name](stage)
-    return f"<defs>{policy.defs()}{stage.gradients}</defs>{stage.svg()}"
+    return f"<defs>{stage.gradients}</defs>{stage.svg()}"
 
 
 def _plain(s: Stage) -> None:

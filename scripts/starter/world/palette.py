@@ -51,9 +51,10 @@ WHITE = "#ffffff"
 DARK_INK = "#26262a"
 LINE_INK = "#141416"
 
-DOT_PITCH = 6.0  # pixels between screentone dots, whatever the size of the figure
-DOT_RADII = (("a", 0.19), ("b", 0.30), ("c", 0.42))  # fractions of the pitch: light, middle, dark tone
-TONES = ((0.86, WHITE), (0.70, "a"), (0.52, "b"), (0.36, "c"))  # lighter than the first number, then so
+# What a light, a middle and a dark screen of dots amount to from afar. A panel has the grey; the dots are
+# laid over it where the page is put together. A decoder that sees nothing but 16 pixel cells of even grey can
+# only answer with even grey: convolutions know no places.
+TONES = ((0.86, WHITE), (0.70, "#d4d4d4"), (0.52, "#9e9e9e"), (0.36, "#464646"))  # lighter than this: that
 
 
 @lru_cache(maxsize=4096)
@@ -80,10 +81,6 @@ class Policy(Protocol):
     @property
     def ink(self) -> bool: ...
 
-    def defs(self) -> str:
-        """SVG definitions that the paints refer to, for the document's `<defs>`."""
-        ...
-
     def fill(self, colour: str) -> str:
         """Paint for an area."""
         ...
@@ -98,9 +95,6 @@ class Colour:
 
     ink = False
 
-    def defs(self) -> str:
-        return ""
-
     def fill(self, colour: str) -> str:
         return colour
 
@@ -108,35 +102,11 @@ class Colour:
         return colour
 
 
-@dataclass(frozen=True, slots=True)
-class Screentone:
-    """Ink panels: an area becomes white, one of three dot screens, or black, by its luminance.
+class Ink:
+    """Ink panels: an area becomes white, one of three greys that stand for screentone, or black, by its
+    luminance."""
 
-    `name` keeps the patterns of several figures in one document apart; `scale` is the figure's scale, so
-    that the dots have the same pitch on the page whoever wears them.
-    """
-
-    name: str
-    scale: float
-    ink: bool = True
-
-    def defs(self) -> str:
-        return "".join(self._screen(key, radius) for key, radius in DOT_RADII)
-
-    def _screen(self, key: str, radius: float) -> str:
-        pitch = DOT_PITCH / self.scale
-        middle = pitch * 0.5
-        corners = "".join(
-            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius * pitch * 0.8:.2f}" fill="#222"/>'
-            for x, y in ((0, 0), (pitch, 0), (0, pitch), (pitch, pitch))
-        )
-        return (
-            f'<pattern id="{self.name}{key}" patternUnits="userSpaceOnUse" '
-            f'width="{pitch:.2f}" height="{pitch:.2f}">'
-            f'<rect width="{pitch:.2f}" height="{pitch:.2f}" fill="{WHITE}"/>'
-            f'<circle cx="{middle:.2f}" cy="{middle:.2f}" r="{radius * pitch:.2f}" fill="#222"/>'
-            f"{corners}</pattern>"
-        )
+    ink = True
 
     def fill(self, colour: str) -> str:
         if colour == "none":
@@ -144,7 +114,7 @@ class Screentone:
         light = luminance(colour)
         for threshold, tone in TONES:
             if light > threshold:
-                return tone if tone == WHITE else f"url(#{self.name}{tone})"
+                return tone
         return DARK_INK
 
     def line(self, colour: str) -> str:
@@ -157,9 +127,6 @@ class Flat:
 
     colour: str
     ink: bool = False
-
-    def defs(self) -> str:
-        return ""
 
     def fill(self, colour: str) -> str:
         return colour if colour == "none" else self.colour

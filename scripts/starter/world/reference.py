@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scripts.starter.world.figure import BOTTOM_Y, Figure, extent
 from scripts.starter.world.identity import Identity, State
-from scripts.starter.world.palette import Colour, Flat, Screentone
+from scripts.starter.world.palette import Colour, Flat, Ink
 from scripts.starter.world.placement import FRAMES
 from scripts.starter.world.scene import COVERED, document, raster
 
@@ -60,9 +60,8 @@ def reference(
     scale = size / side
     x, y = size / 2 - (left + right) / 2 * scale, size / 2 - (top + bottom) / 2 * scale
     figure = Figure(identity=identity, state=state, scale=scale, x=x, y=y)
-    policy = Screentone("c0", scale) if ink else Colour()
-    content = f"<defs>{policy.defs()}</defs>{figure.svg(policy)}"
-    drawn = raster(document(size, size, content), size, size)
+    policy = Ink() if ink else Colour()
+    drawn = raster(document(size, size, figure.svg(policy)), size, size)
     drawn[round(y + bottom * scale) :] = 0  # below the crop there is padding, not more character
     alpha = drawn[..., 3:].astype(np.uint16)
     # At most 255 * 255, which 16 bits hold.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scripts.starter.world.backgrounds import BACKGROUNDS, draw_background
 from scripts.starter.world.figure import Figure
 from scripts.starter.world.identity import Identity, State
-from scripts.starter.world.palette import Colour, Flat, Policy, Screentone
+from scripts.starter.world.palette import Colour, Flat, Ink, Policy
 from scripts.starter.world.placement import FRAMES, MOST, TALL, place, slots
 
 INK_SHARE = 0.25
@@ -110,17 +110,10 @@ class Scene:
 
 def to_svg(scene: Scene) -> str:
     """The scene as an SVG document of its own size."""
-    policies = [_policy(scene, index, figure) for index, figure in enumerate(scene.figures)]
-    defs = "".join(policy.defs() for policy in policies)
-    people = "".join(figure.svg(policy) for figure, policy in zip(scene.figures, policies, strict=True))
-    paper: Policy = Screentone("bg", 1.0) if scene.ink else Colour()
-    details = random.Random(scene.seed)
-    behind = draw_background(scene.background, scene.width, scene.height, details, paper)
-    return document(scene.width, scene.height, f"<defs>{defs}</defs>{behind}{people}")
-
-
-def _policy(scene: Scene, index: int, figure: Figure) -> Policy:
-    return Screentone(f"c{index}", figure.scale) if scene.ink else Colour()
+    policy: Policy = Ink() if scene.ink else Colour()
+    people = "".join(figure.svg(policy) for figure in scene.figures)
+    behind = draw_background(scene.background, scene.width, scene.height, random.Random(scene.seed), policy)
+    return document(scene.width, scene.height, behind + people)
 
 
 def document(width: int, height: int, content: str) -> str:
