@@ -20,6 +20,8 @@ import re
 # What ends a line, rings a bell, or cannot be written as UTF-8.
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
+_LONGEST = 1600  # characters of a message
+
 
 class AutoStudioError(Exception):
     """Base of every error this project raises on purpose. `exit_code` is what the process returns."""
@@ -28,7 +30,8 @@ class AutoStudioError(Exception):
 
     def __str__(self) -> str:
         """The message on one line, whatever names of files and of strangers stand in it."""
-        return _BREAKS.sub(" ", super().__str__())
+        text = _BREAKS.sub(" ", super().__str__())
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 400]} … {text[-390:]}"
 
 
 class StoryError(AutoStudioError):

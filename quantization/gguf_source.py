@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.errors import ConfigError
 from quantization.levels import LEVELS, TYPES, BlockType
-from quantization.reading import read_into
+from quantization.reading import MOST_NUMBERS, read_into
 
 MOST_HEADER = 1 << 26  # bytes; with all tokens of a tokenizer it has a few million
 MOST_ENTRIES = 1 << 20  # of a list, fields, tensors; the largest tokenizers have a quarter of that
@@ -83,6 +83,8 @@ class GgufSource:
                 f"{header.path}: {name} has {sides} dimensions, expected 1 to 4; download it again"
             )
         shape = tuple(reversed([int(header.scalar(10)) for _ in range(sides)]))
+        if math.prod(filter(None, shape)) > MOST_NUMBERS:
+            raise ConfigError(f"{header.path}: {name} claims sides of {shape}; download it again")
         number, offset = header.scalar(4), header.scalar(10)
         kind = _BY_NUMBER.get(number)
         if kind is None:

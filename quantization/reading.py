@@ -10,6 +10,8 @@ from torch import Tensor
 
 from model.errors import ConfigError
 
+MOST_NUMBERS = 1 << 48  # of a tensor, sides of 0 left aside: more than any disk holds
+
 
 def read_into(path: Path, offset: int, values: Tensor) -> None:
     """Fill a contiguous tensor from a file."""

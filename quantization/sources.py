@@ -8,6 +8,7 @@ GGUF files are `gguf_source`'s; which tensor means what is `rules`'.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from model.errors import ConfigError
-from quantization.reading import read_into
+from quantization.reading import MOST_NUMBERS, read_into
 
 # Bytes of a header: the largest known have less than one million, and JSON makes ten times as much of them.
 MOST_HEADER = 1 << 24
@@ -139,7 +140,7 @@ class SafetensorsSource:
                 shape = tuple(int(side) for side in facts["shape"])
                 begin, end = (int(offset) for offset in facts["data_offsets"])
                 self._place(path, name, facts["dtype"], shape, (8 + length + begin, 8 + length + end), size)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ConfigError(f"{path}: not a safetensors header ({error}); download it again") from error
 
     def _place(
@@ -151,11 +152,15 @@ class SafetensorsSource:
                 f"{path}: {name} is of type {kind}, expected one of {', '.join(TYPES)}; "
                 f"save the checkpoint in one of these"
             )
-        wanted = dtype.itemsize
-        for side in shape:
-            wanted *= side
+        wanted = dtype.itemsize * math.prod(shape)
         begin, end = span
-        if min(shape, default=1) < 0 or begin < 0 or end > size or end - begin != wanted:
+        if (
+            min(shape, default=1) < 0
+            or math.prod(filter(None, shape)) > MOST_NUMBERS
+            or begin < 0
+            or end > size
+            or end - begin != wanted
+        ):
             raise ConfigError(
                 f"{path}: {name} claims bytes {begin} to {end} of {size} for {wanted}; download it again"
             )

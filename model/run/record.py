@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ VERSION = 2
 Fraction = Annotated[float, Field(allow_inf_nan=False)]
 Corners = tuple[Fraction, Fraction, Fraction, Fraction]
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
+_UNWRITABLE = re.compile("[\ud800-\udfff]|\\\\u0000")
 _DRAWN = ("size", "prompt", "negative", "figures", "words", "seed")  # what decides a panel's picture
 
 
@@ -185,6 +187,8 @@ def read_record(folder: Path) -> RunRecord:
     path = folder / NAME if folder.is_dir() else folder
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+        if _UNWRITABLE.search(json.dumps(facts, ensure_ascii=False)):
+            raise ValueError("it holds characters that no text has")
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); name the folder of a finished book") from error
     version = facts.get("version", 1) if isinstance(facts, dict) else None

@@ -14,6 +14,7 @@ Importing the same again changes nothing. Knows nothing of encoders.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -179,8 +180,10 @@ def _found(index: Path, named: str) -> Path:
     folders = (index.parent, *index.absolute().parent.parents[:_UP])
     tried = [given] if given.is_absolute() else [folder / given for folder in folders]
     for path in tried:
-        if path.is_file():
-            return path
+        # Not every name can be one of a file.
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file():
+                return path
     raise ConfigError(f"image_path: {tried[0]} is not there")
 
 
