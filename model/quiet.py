@@ -61,6 +61,8 @@ def quieten(*, online: bool = False) -> None:
     for one in CHATTER:
         silence(one)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    # Of pictures that are refused; our own error says it.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     # One line a request, at a level that is shown; what failed is told by our own errors.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
