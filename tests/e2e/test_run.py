@@ -6,6 +6,7 @@ import copy
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from model.render.flux.renderer import FluxRenderer
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "torchvision", "diffusers", "transformers", "open_clip")
-SECOND_RUN_SECONDS = 6.0
+SECOND_RUN_SECONDS = 6.0  # of processor time, whatever else the machine does
 CAST, PANELS = 2, 3  # of the story
 
 Story = Callable[[], dict[str, Any]]
@@ -149,13 +150,16 @@ def test_a_finished_book_is_exported_without_drawing(book: Any) -> None:
 
 def test_a_second_run_draws_nothing_changes_nothing_and_loads_no_torch(book: Any) -> None:
     before = book.files("two-friends")
+    begun = os.times()
     done = subprocess.run(
         [sys.executable, "-X", "importtime", str(ROOT / "run.py"), "story.json", *book.flags],
         cwd=book.folder,
         capture_output=True,
         text=True,
-        timeout=SECOND_RUN_SECONDS,
     )
+    ended = os.times()
+    spent = ended.children_user + ended.children_system - begun.children_user - begun.children_system
+    assert spent < SECOND_RUN_SECONDS
     report = json.loads(done.stdout)
     assert (done.returncode, report["drawn"], report["cached"]) == (0, 0, PANELS)
     assert book.files("two-friends") == before
