@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,7 +110,9 @@ class GgufSource:
         for start in range(0, len(stored), step):
             piece = stored[start : start + step].numpy()
             try:
-                decoded = quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
+                # A damaged scale may be infinite; that is a wrong picture, and no warning.
+                with np.errstate(all="ignore"):
+                    decoded = quants.dequantize(piece, gguf.GGMLQuantizationType(kind.number))
             except NotImplementedError as error:
                 raise ConfigError(
                     f"{self.files[0]}: {name} is of type {kind.name}, which is not read; take another level"
