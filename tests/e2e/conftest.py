@@ -38,13 +38,7 @@ class Forks:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forks.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._stream(self._server.stdout).readline() == "ready\n"
+        self._server = self._started()
 
     def run(
         self,
@@ -73,14 +67,16 @@ class Forks:
             "largest_file": largest_file,
             "env": dict(env or {}),
         }
-        requests, answers = self._stream(self._server.stdin), self._stream(self._server.stdout)
+        if self._server.poll() is not None:
+            self._server = self._started()  # it was killed in another test, which has failed
+        requests = self._stream(self._server.stdin)
         requests.write(json.dumps(job) + "\n")
         requests.flush()
-        pid = int(answers.readline())
+        pid = int(self._answer(self._server))
         if kill_after is not None:
             time.sleep(kill_after)
             os.kill(pid, signal.SIGKILL)
-        code = int(answers.readline())
+        code = int(self._answer(self._server))
         requests.write("\n")
         requests.flush()
         return Done(code=code, out=out.read_text(), err=err.read_text())
@@ -89,6 +85,22 @@ class Forks:
         self._stream(self._server.stdin).close()
         self._server.wait()
         self._stream(self._server.stdout).close()
+
+    def _started(self) -> subprocess.Popen[str]:
+        server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forks.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer(server) == "ready\n"
+        return server
+
+    def _answer(self, server: subprocess.Popen[str]) -> str:
+        """Its next line; a server that has gone says by what: -15 is somebody's SIGTERM, -9 the kernel's."""
+        line = self._stream(server.stdout).readline()
+        assert line, f"forks.py ended with {server.wait()}"
+        return line
 
     @staticmethod
     def _stream(stream: IO[str] | None) -> IO[str]:
