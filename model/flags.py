@@ -297,16 +297,17 @@ _BY_NAME |= {flag.field: flag for flag in FLAGS if flag.field and flag.field not
 
 
 def resolve(row: Variant, model: str, said: Mapping[str, Any], gguf: WeightsFile | None = None) -> Settings:
-    """Check what was said by flag names, and fill the rest from the row's preset and the defaults.
+    """Hold what was said against the row, and fill the rest from its preset and the defaults.
 
     Args:
         row: the variant that `model` is.
-        said: flag name → value; None = not said. `model`, `model_variant` and `gguf` are left to the caller.
+        said: flag name → value, as `checked` returns them. `model`, `model_variant` and `gguf` are left to
+            the caller.
         gguf: the file that `--gguf` turned out to mean.
     Raises:
-        ConfigError: a name or a value is wrong; the message names its flag.
+        ConfigError: a value does not fit the row, or names a file that is not there.
     """
-    named = checked(said)
+    named = dict(said)
     threshold, retries = VIBE_SETTINGS.get(
         named.pop("vibe_settings", ""), (DEFAULTS["vibe_threshold"], DEFAULTS["max_retries"])
     )

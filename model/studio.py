@@ -25,6 +25,7 @@ from model.config import Settings
 from model.errors import ConfigError
 from model.events import Events, Listener
 from model.files import BlobId, storage_errors, write_bytes
+from model.flags import checked
 from model.memory.chronicle.chronicle import Chronicle
 from model.memory.chronicle.sentences import find_sentence_model
 from model.memory.panels.tries import Tries
@@ -205,17 +206,18 @@ class Studio:
     def redraw(
         self, book: Book, panel: str, *, seed: int | None = None, events: Listener | None = None
     ) -> Book:
-        """Draw one panel once more; every try is kept, the new one is shown.
+        """Draw one panel once more; every try is kept, the new one is shown unless it failed.
 
         Args:
             panel: its id, such as "p001_02".
             seed: of the new try; None = one that was not tried yet.
         Raises:
-            ConfigError: the book has no such panel.
+            ConfigError: the book has no such panel, or `seed` is out of range.
             AutoStudioError: see `draw`.
         """
         started = time.perf_counter()
         job = _job(book, panel)
+        checked({"seed": seed})
         with self.running(events) as context:
             vibe = vibe_of_run(context.models)
             tried = [candidate.request.seed for candidate in book.panels[panel].candidates]
@@ -225,11 +227,13 @@ class Studio:
             first = job.request_for(0)
             wanted = replace(first, seed=seed).key
             panels = {**book.panels, **further_tries(book.panels, {panel: seed}, book.jobs, context, vibe)}
-            tries = Tries(context.library)
-            tries.add(book.plan.slug, panel, first.key, seed)
-            tries.choose(book.plan.slug, panel, first.key, wanted)
-            panels[panel] = replace(panels[panel], chosen=wanted)
-            return finish(replace(book, panels=panels), context, vibe, started)
+            new = next(one for one in panels[panel].candidates if one.request.key == wanted)
+            if new.drawn.blob:
+                tries = Tries(context.library)
+                tries.add(book.plan.slug, panel, first.key, seed)
+                tries.choose(book.plan.slug, panel, first.key, wanted)
+                panels[panel] = replace(panels[panel], chosen=wanted)
+            return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
     def choose(self, book: Book, panel: str, *, attempt: int, events: Listener | None = None) -> Book:
         """Show an earlier try of a panel; its page is set again, nothing is drawn.
@@ -251,7 +255,8 @@ class Studio:
             chosen = candidates[attempt].request.key
             Tries(context.library).choose(book.plan.slug, panel, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
-            return finish(replace(book, panels=panels), context, vibe_of_run(context.models), started)
+            vibe = vibe_of_run(context.models)
+            return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
     def rehearse(
         self, plan: Plan, *, out: str | Path | None = None, events: Listener | None = None

@@ -245,6 +245,7 @@ def test_a_panel_is_redrawn_and_every_try_is_kept(opened: Callable[..., Studio],
         changed = studio.redraw(first, "p001_02", seed=7)
         assert [one.request.seed for one in changed.panels["p001_02"].candidates][1:] == [7]
         assert changed.panels["p001_02"].best.request.seed == 7
+        assert (changed.report.drawn, changed.report.cached) == (1, 1)
         assert changed.panels["p001_01"] == first.panels["p001_01"]
         after = files_of(tmp_path / "book")
         pictures = {name for name in after if name.endswith(".png") and before[name] != after[name]}
@@ -259,6 +260,10 @@ def test_a_panel_is_redrawn_and_every_try_is_kept(opened: Callable[..., Studio],
         assert files_of(tmp_path / "book") == after
         back = studio.choose(again, "p001_02", attempt=0)
         assert len(back.panels["p001_02"].candidates) == 2
+        assert (back.report.drawn, back.report.cached) == (0, 2)
+        shown = read_record(tmp_path / "book").panel("p001_02")
+        assert shown is not None
+        assert (shown.chosen, shown.seed) == (True, back.panels["p001_02"].best.request.seed)
         restored = files_of(tmp_path / "book")
         assert {name: digest for name, digest in restored.items() if name.endswith(".png")} == {
             name: digest for name, digest in before.items() if name.endswith(".png")
@@ -287,6 +292,39 @@ def test_what_is_not_there_cannot_be_redrawn_or_chosen(opened: Callable[..., Stu
             studio.redraw(book, "p009_01")
         with pytest.raises(ConfigError, match="p001_01: has no try 3 with a picture"):
             studio.choose(book, "p001_01", attempt=3)
+        with pytest.raises(ConfigError, match="--seed: -1 is out of range"):
+            studio.redraw(book, "p001_01", seed=-1)
+
+
+def test_a_judges_choice_that_a_person_makes_is_written_down(
+    opened: Callable[..., Studio], tmp_path: Path
+) -> None:
+    with opened() as studio:
+        plan = studio.plan(STORY)
+        studio.draw(plan, out="book")
+        resumed = studio.draw(plan, out="book")
+        studio.choose(resumed, "p001_01", attempt=0)
+        record = read_record(tmp_path / "book").panel("p001_01")
+        assert record is not None
+        assert record.chosen
+
+
+def test_a_try_that_failed_is_not_shown(
+    opened: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened() as studio:
+        book = studio.draw(studio.plan(STORY), out="book")
+        inner = studio.models.renderer.load()
+
+        def fail(*_: object, **__: object) -> None:
+            raise ValueError("no picture")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(inner, "draw", fail)
+            after = studio.redraw(book, "p001_01", seed=9)
+        assert after.panels["p001_01"].best.drawn.blob == book.panels["p001_01"].best.drawn.blob
+        assert not after.panels["p001_01"].chosen
+        assert studio.redraw(book, "p001_01", seed=9).panels["p001_01"].best.request.seed == 9
 
 
 # --- the package

@@ -26,11 +26,14 @@ from model.run.sightings import keep_sightings
 from model.run.vibe import VibeMemory
 
 
-def finish(book: Book, context: Context, vibe: VibeMemory, started: float) -> Book:
+def finish(
+    book: Book, context: Context, vibe: VibeMemory, started: float, before: Book | None = None
+) -> Book:
     """Bind a drawn book.
 
     Args:
         started: of the run, by `time.perf_counter`.
+        before: the book that this run changed; None: it was drawn from its plan.
     Raises:
         AutoStudioError: the disk refuses, or a text has no room; everything that was drawn is kept.
     """
@@ -60,7 +63,8 @@ def finish(book: Book, context: Context, vibe: VibeMemory, started: float) -> Bo
             *monotonous,
             *lettering,
         )
-    report = report_of(plan, book.out, book.cast, panels, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    report = report_of(plan, book.out, book.cast, panels, seconds, before)
     book = replace(book, notes=notes, report=report)
     story = plan.source or book.out / "story.json"
     if plan.source is None:

@@ -51,7 +51,7 @@ class Models:
     """What `settings` names, on the device it names. Making one loads nothing.
 
     Args:
-        events: where loading is reported to; may be replaced between two runs.
+        events: where loading is reported to.
     """
 
     def __init__(self, settings: Settings, library: Library, events: Events) -> None:

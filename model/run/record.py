@@ -231,9 +231,13 @@ def _same_panels(folder: Path, record: RunRecord) -> bool:
     except ConfigError:
         return False
     same = ("version", "notes", "title", "weights", "story", "shapes", "planned")
-    return [(panel.id, panel.key) for panel in before.panels] == [
-        (panel.id, panel.key) for panel in record.panels
-    ] and all(getattr(before, name) == getattr(record, name) for name in same)
+
+    def shown(of: RunRecord) -> list[tuple[str, str, bool, int]]:
+        return [(panel.id, panel.key, panel.chosen, panel.attempts) for panel in of.panels]
+
+    return shown(before) == shown(record) and all(
+        getattr(before, name) == getattr(record, name) for name in same
+    )
 
 
 def relative_story(story: Path, folder: Path) -> str:

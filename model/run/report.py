@@ -12,7 +12,7 @@ from pathlib import Path
 from model.config import Settings
 from model.render.weights import Checkpoint
 from model.run.accept import Outcome
-from model.run.book import Report
+from model.run.book import Book, Report
 from model.run.rehearse import Reference
 from model.story.plan import Plan
 from model.variants import TRUE_GUIDANCE
@@ -52,19 +52,34 @@ def size_line(plan: Plan) -> str:
 
 
 def report_of(
-    plan: Plan, out: Path, cast: Mapping[str, Reference], panels: Mapping[str, Outcome], seconds: float
+    plan: Plan,
+    out: Path,
+    cast: Mapping[str, Reference],
+    panels: Mapping[str, Outcome],
+    seconds: float,
+    before: Book | None = None,
 ) -> Report:
-    """The numbers of a run."""
-    pictures = {c.drawn.key: c.drawn for outcome in panels.values() for c in outcome.candidates}
+    """The numbers of a run.
+
+    Args:
+        before: the book that this run changed; what that one had was not drawn by this run.
+    """
+    had = {c.drawn.key for one in before.panels.values() for c in one.candidates} if before else set()
+    rehearsed = 0 if before else sum(reference.drawn for reference in cast.values())
+    pictures = {
+        c.drawn.key: c.drawn
+        for outcome in panels.values()
+        for c in outcome.candidates
+        if c.drawn.key not in had
+    }
     best = [outcome.best for outcome in panels.values()]
     return Report(
         title=plan.title,
         out=out,
         pages=len(plan.pages),
         panels=sum(1 for _ in plan.panels),
-        drawn=sum(reference.drawn for reference in cast.values())
-        + sum(1 for drawn in pictures.values() if drawn.blob and not drawn.cached),
-        cached=sum(1 for one in best if one.drawn.cached),
+        drawn=rehearsed + sum(1 for drawn in pictures.values() if drawn.blob and not drawn.cached),
+        cached=sum(1 for one in best if one.drawn.cached or one.drawn.key in had),
         refused=sum(1 for one in best if one.verdict is not None and not one.verdict.accepted),
         failed=sum(1 for one in best if one.drawn.failure)
         + sum(1 for reference in cast.values() if not reference.picture),

@@ -4,8 +4,8 @@
     python run.py examples/first_light.json --model lab/sd/model
 
 UNet2DConditionModel, CLIPTextModel and IP-Adapter Plus in their published classes and layouts; VAE and image
-encoder are the starter's. First a text encoder learns to read, then the UNet and the adapter learn to draw
-what is told as `model/render/sd/attention.py` tells it. In: shards of `pool.py`. Out: the folder `model` in
+encoder are the starter's. First a text encoder learns to read, then the UNet and the adapter learn to draw,
+conditioned as by `model/render/sd/attention.py`. In: shards of `pool.py`. Out: the folder `model` in
 --out, which `--model` takes, every ten minutes and at the end; `checkpoint.pt` likewise; a line a minute in
 `log.jsonl`.
 """

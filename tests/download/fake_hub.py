@@ -54,7 +54,7 @@ class Asked:
 
 @dataclass
 class FakeHub:
-    """What the hub has, whom it lets in, and what was asked of it."""
+    """What the hub has, which tokens it accepts, and what was asked of it."""
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)

@@ -2,7 +2,7 @@
 
     python -m scripts.starter.faces.panels --out lab/faces --checkpoint lab/flux/checkpoint.pt --rounds 20
 
-Everything goes through the VAE, the world's own panels too: what is told apart is how a head is drawn, not
+Everything goes through the VAE, the world's own panels too: the judge is to see how a head is drawn, not
 how it was stored. Scenes that the model only had to clean of a little noise count as drawn. Each round adds
 one file of panels; `--held_out` keeps scenes apart for measuring. In: shards of `pool.py`. Out:
 `panels_<name>_<n>.pt`.
