@@ -198,6 +198,10 @@ def _settle(
     sums = values.sums(scales, offsets)
     error = values.error(sums, scales, offsets)
     error, sc, m, scale, offset, *rest = _best(error, sc, m, scales, offsets, *sums)
+    # Where half precision has no unit as small as the block needs, zeros are better: their error is 0 here.
+    worse = error > 0
+    for found in (sc, m, scale, offset, error):
+        found.masked_fill_(worse, 0)
     return _Settled(d, dmin, sc, m, scale, offset, error, _Sums(*rest))
 
 

@@ -112,6 +112,17 @@ def test_any_weights_are_held_to_their_range(kind: BlockType, data: st.DataObjec
 
 
 @pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("value", [1e-4, -1e-4, 1e-5, -1e-5, 1e-6, -1e-6])
+def test_a_weight_too_small_for_half_precision_does_not_move_its_neighbours(
+    kind: BlockType, value: float
+) -> None:
+    values = torch.zeros(1, 256)
+    values[0, 0] = value
+    decoded = gguf.quants.dequantize(encode(values, kind).numpy(), gguf.GGMLQuantizationType(kind.number))
+    assert np.square(decoded.astype(np.float64) - values.numpy()).sum() <= value**2 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("kind", SEARCHED, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("value", [0.0, 0.7, -0.7])
 def test_constant_weights_stay_constant(kind: BlockType, value: float) -> None:
     decoded = gguf.quants.dequantize(
