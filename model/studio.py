@@ -40,7 +40,7 @@ from model.run.book import Book, Report
 from model.run.choose import further_tries, with_decisions
 from model.run.context import Context
 from model.run.finish import finish
-from model.run.folder import named
+from model.run.folder import folder_of, with_key
 from model.run.guide import guide
 from model.run.inject import draw_injected
 from model.run.keep import book_of
@@ -130,8 +130,7 @@ class Studio:
         checkpoint = self.checkpoint if drawn else outline_of(self.settings)
         plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
         check_lettering(plan)
-        # Books of one folder are told apart by their names; who names a folder means that one.
-        return plan if self.settings.out is not None else named(plan)
+        return plan
 
     def draw(
         self,
@@ -155,6 +154,7 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
+                plan = with_key(plan, library)
                 remembered = remember(plan, chronicle, models.checkpoint)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
@@ -189,7 +189,7 @@ class Studio:
                 if settings.inject_every
                 else (draw_some(jobs), ())
             )
-            panels = with_decisions(panels, jobs, context, vibe, story=plan.slug)
+            panels = with_decisions(panels, jobs, context, vibe, story=plan.key)
             book = Book(
                 planned=planned,
                 remembered=remembered,
@@ -230,8 +230,8 @@ class Studio:
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
-                tries.add(book.plan.slug, panel, first.key, seed)
-                tries.choose(book.plan.slug, panel, first.key, wanted)
+                tries.add(book.plan.key, panel, first.key, seed)
+                tries.choose(book.plan.key, panel, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -253,7 +253,7 @@ class Studio:
             )
         with self.running(events) as context:
             chosen = candidates[attempt].request.key
-            Tries(context.library).choose(book.plan.slug, panel, job.request_for(0).key, chosen)
+            Tries(context.library).choose(book.plan.key, panel, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
@@ -264,6 +264,7 @@ class Studio:
         """Rehearse the cast and stop; the references are in `cast/` of the book's folder."""
         started = time.perf_counter()
         with self.running(events) as context:
+            plan = with_key(plan, context.library)
             folder = self._open_out(plan, out)
             cast = rehearse(plan, sampling_of(context.settings), context)
             for key, reference in cast.items():
@@ -335,7 +336,7 @@ class Studio:
     def _open_out(self, plan: Plan, out: str | Path | None) -> Path:
         """The book's folder, made now: better to learn that it cannot be written before an hour of
         drawing."""
-        folder = Path(out) if out is not None else self.settings.out or Path("outputs") / plan.slug
+        folder = Path(out) if out is not None else self.settings.out or folder_of(plan)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

@@ -110,6 +110,7 @@ class Plan:
 
     `font` (a family's name or a file's path), `capitals` and `writing` say how it is lettered.
     `source` is the story's file, None for a story that a program made; `written` is that story as JSON.
+    `slug` is the plain name of its id or title, `key` the library's for it, the same until it is looked up.
     """
 
     title: str
@@ -127,6 +128,12 @@ class Plan:
     given_id: bool = False
     source: Path | None = None
     written: str = ""
+    key: str = ""
+
+    @property
+    def where(self) -> str:
+        """The absolute path of the story's file; "" without one."""
+        return str(self.source.resolve()) if self.source else ""
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -170,7 +177,8 @@ def plan_story(
         pages.append(Page(number=number, template=template, panels=panels, frames=own_frames(page)))
     return Plan(
         title=story.title,
-        slug=slug_of(story.id or story.title),
+        slug=(slug := slug_of(story.id or story.title)),
+        key=slug,
         given_id=story.id is not None,
         language=story.language,
         reading_direction=story.reading_direction,

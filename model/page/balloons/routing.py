@@ -26,6 +26,8 @@ Numbers = NDArray[np.float64]
 
 _AIR = 1.2  # points between a tail and what it must not touch
 _HALF = 0.5  # ems: half of a tail's width where it leaves its balloon; it ends in a point
+_BUBBLES = (0.38, 0.18)  # ems: what a thought's bubbles take to each side, at its cloud and at its thinker
+_HINT = 0.3  # points of a face that a tail may touch: less than a line's width
 _EDGES = 24  # places around a balloon where its tail may begin
 _RIM = 8  # places around a head where it may end
 _LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
@@ -228,16 +230,25 @@ def _touches(
     """Which ways run into another balloon, or into a face that the balloon itself does not cover."""
     own = balloons[index]
     along = _points(ways)
-    wide = _AIR + _HALF * own.size * (1.0 - np.concatenate([_ALONG, _ALONG]))
+    wide = np.tile(_half_width(own), 2)
     touching = np.zeros(len(ways), dtype=bool)
     for other, balloon in enumerate(balloons):
         if other != index:
-            touching |= _inside(along, balloon.rect, wide)
+            touching |= _inside(along, balloon.rect, wide + _AIR)
     for one in people:
         face = face_of(one.head)
         if not own.rect.overlap(face):
-            touching |= _in_oval(along, face) if one.head == own.head else _inside(along, face)
+            touching |= _in_oval(along, face, wide - _HINT)
+            if one.head != own.head:
+                touching |= _inside(along, face)
     return touching
+
+
+def _half_width(balloon: Balloon) -> Numbers:
+    """How far a tail reaches to each side of its way, in points, at each of `_ALONG`."""
+    if balloon.kind == "thought":
+        return balloon.size * (_BUBBLES[0] + (_BUBBLES[1] - _BUBBLES[0]) * _ALONG)
+    return balloon.size * _HALF * (1.0 - _ALONG)
 
 
 def _points(ways: Numbers) -> Numbers:
@@ -257,9 +268,10 @@ def _inside(along: Numbers, rect: Rect, wide: Numbers | float = 0.0) -> NDArray[
     return np.asarray((across & down).any(axis=1))
 
 
-def _in_oval(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
-    x = (along[..., 0] - rect.centre.x) / (rect.width / 2)
-    y = (along[..., 1] - rect.centre.y) / (rect.height / 2)
+def _in_oval(along: Numbers, rect: Rect, wide: Numbers) -> NDArray[np.bool_]:
+    """Whether a place of a way, or what lies so near to it, is in the oval in a rectangle."""
+    x = (along[..., 0] - rect.centre.x) / np.maximum(rect.width / 2 + wide, 1e-9)
+    y = (along[..., 1] - rect.centre.y) / np.maximum(rect.height / 2 + wide, 1e-9)
     return np.asarray((x**2 + y**2 < 1.0).any(axis=1))
 
 
