@@ -14,7 +14,7 @@ from model.page.anatomy import face_of
 from model.page.balloons.bodies import SIZE, SMALLEST, STEP, bodies_for
 from model.page.balloons.costs import Wanted
 from model.page.balloons.hand import Hand
-from model.page.balloons.mending import mended, others
+from model.page.balloons.mending import Judged, mended, misread, others
 from model.page.balloons.people import Person
 from model.page.balloons.placed import Balloon, balloon_of, close_by
 from model.page.balloons.placement import Placement, arrangements
@@ -52,7 +52,6 @@ class _Found:
     cost: float
     covered: float = 0.0
     places: Set = ()
-    troubled: tuple[int, ...] = ()
 
 
 def arrange(
@@ -80,7 +79,7 @@ def arrange(
         found = _in_rows(parts, heads, people, room, direction, hand, found)
     if found is None:
         return None
-    if not 0 < found.wrong < _MISLEADING:
+    if not found.wrong or len(parts) > _CROWD:
         return found.balloons
     lines = tuple(part.line for part in parts)
     spared = tuple((face_of(one.head), 16.0) for one in people)
@@ -88,7 +87,13 @@ def arrange(
     def moved(index: int, places: Set) -> Iterator[Set]:
         return others(index, places, lines, heads, spared, room, direction, hand)
 
-    return mended(found.places, found.troubled, lambda places: _routed(parts, heads, places, people), moved)
+    def judged(places: Set) -> Judged:
+        ways = _routed(parts, heads, places, people)
+        pairs = misread(places, lines, direction)
+        troubled = {*ways.troubled, *(index for pair in pairs for index in pair)}
+        return Judged(ways.balloons, ways.faults + _MISLEADING * len(pairs), tuple(sorted(troubled)))
+
+    return mended(found.places, judged, moved)
 
 
 def _in_rows(
@@ -114,7 +119,7 @@ def _in_rows(
             continue
         ways = _routed(parts, heads, rows, people)
         if found is None or ways.faults < found.wrong:
-            found = _Found(ways.balloons, ways.faults, 0.0, places=rows, troubled=ways.troubled)
+            found = _Found(ways.balloons, ways.faults, 0.0, places=rows)
         if not found.wrong:
             break
     return found
@@ -194,7 +199,7 @@ def _best_of(
         ways = _routed(parts, heads, places, people)
         wrong = ways.faults + _MISLEADING * (not placement.ordered)
         if best is None or wrong < best.wrong:
-            best = _Found(ways.balloons, wrong, placement.cost, placement.covered, places, ways.troubled)
+            best = _Found(ways.balloons, wrong, placement.cost, placement.covered, places)
         if not best.wrong:
             break
     assert best is not None

@@ -1,20 +1,22 @@
-"""Mending: one balloon after another is moved until every tail finds its way.
+"""Mending: one balloon after another is moved until every tail finds its way and all is read in order.
 
-In: an arrangement in which some tails fail, and which balloons' they are. Out: the balloons of the best
-arrangement found near it. For the few panels that neither the search nor rows could letter. Knows nothing of
-text.
+In: an arrangement in which something is wrong. Out: the balloons of the best arrangement found near it. For
+the few panels that neither the search nor rows could letter. Knows nothing of text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import combinations, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.page.balloons.bodies import SMALLEST, bodies_for
 from model.page.balloons.costs import (
     GAP,
+    Places,
     Spared,
     Wanted,
     covering_cost,
@@ -24,7 +26,6 @@ from model.page.balloons.costs import (
 )
 from model.page.balloons.hand import Hand
 from model.page.balloons.placed import Balloon
-from model.page.balloons.routing import Routed
 from model.page.balloons.rows import Set
 from model.page.plane import Rect
 from model.page.values import Line
@@ -35,26 +36,32 @@ _ROUNDS = 3
 _APART = 6.0  # points: moves that are nearer to each other are one
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An arrangement with its tails, how much is wrong in it, and the numbers of the balloons it is of."""
+
+    balloons: tuple[Balloon, ...]
+    faults: int
+    troubled: tuple[int, ...]
+
+
 def mended(
-    places: Set,
-    troubled: Sequence[int],
-    route: Callable[[Set], Routed],
-    moved: Callable[[int, Set], Iterator[Set]],
+    places: Set, judge: Callable[[Set], Judged], moved: Callable[[int, Set], Iterator[Set]]
 ) -> tuple[Balloon, ...]:
     """The balloons of the arrangement with the fewest faults. Deterministic.
 
     Args:
         places: each part's setting and place, in reading order.
-        troubled: the numbers of the balloons whose tails fail.
-        route: finds the tails of an arrangement.
+        judge: finds the tails of an arrangement, and what is wrong.
         moved: the arrangements in which the balloon of that number stands elsewhere, best first.
     """
-    best = route(places)
+    best = judge(places)
+    troubled: Sequence[int] = best.troubled
     for _ in range(_ROUNDS):
         before = best.faults
         for index in troubled:
             for other in islice(moved(index, places), _MOVES):
-                found = route(other)
+                found = judge(other)
                 if found.faults < best.faults:
                     best, places = found, other
                     break
@@ -65,6 +72,16 @@ def mended(
             # Who stands in the way may be one whose own tail is well.
             troubled = range(len(places))
     return best.balloons
+
+
+def misread(places: Set, lines: Sequence[Line], direction: str) -> list[tuple[int, int]]:
+    """Pairs of balloons of which a reader would take the later one first. Sounds stand where they like."""
+    told = [index for index, line in enumerate(lines) if line.kind != "sfx"]
+    return [
+        (one, other)
+        for one, other in combinations(told, 2)
+        if out_of_order(places[one][1], _place(places[other][1]), direction == "rtl")[0]
+    ]
 
 
 def others(
@@ -117,11 +134,11 @@ def others(
             yield (*places[:index], (settings[number], rect), *places[index + 1 :])
 
 
-def _in_order(grid: np.ndarray, rect: Rect, earlier: bool, mirrored: bool) -> np.ndarray:
+def _in_order(grid: Places, rect: Rect, earlier: bool, mirrored: bool) -> NDArray[np.bool_]:
     """Which places are read after a balloon that comes earlier, or before one that comes later."""
     if earlier:
         return out_of_order(rect, grid, mirrored) == 0.0
-    later = np.array([[rect.x, rect.y, rect.right, rect.bottom]])
+    later = _place(rect)
     return np.array(
         [
             out_of_order(Rect(left, top, right - left, bottom - top), later, mirrored)[0] == 0.0
@@ -129,3 +146,7 @@ def _in_order(grid: np.ndarray, rect: Rect, earlier: bool, mirrored: bool) -> np
         ],
         dtype=bool,
     )
+
+
+def _place(rect: Rect) -> Places:
+    return np.array([[rect.x, rect.y, rect.right, rect.bottom]])

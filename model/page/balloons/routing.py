@@ -42,7 +42,7 @@ _STEEP = 0.3  # the cosine of the flattest angle at which a tail leaves its ball
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Balloons with their tails; how many lack one, how many tails run into something or each other, and the
-    numbers of the balloons that these faults are of."""
+    numbers of the balloons that this is of."""
 
     balloons: tuple[Balloon, ...]
     tailless: int
@@ -306,12 +306,13 @@ def _course(balloon: Balloon, ways: Numbers) -> Numbers:
 
 def _cross(ways: Numbers, courses: Numbers, wide: Numbers, one: int) -> NDArray[np.bool_]:
     """Which of n ways meet the one of that number; their courses and half widths are theirs too."""
-    between = np.linalg.norm(courses[:, :, None] - courses[one], axis=-1)
-    near = (between < _AIR / 2 + wide[:, :, None] + wide[one]).any(axis=(1, 2))
+    apart = courses[:, :, None] - courses[one]
+    reach = _AIR / 2 + wide[:, :, None] + wide[one]
+    near = (np.einsum("nijk,nijk->nij", apart, apart) < reach * reach).any(axis=(1, 2))
     start, end = ways[..., 0, :], ways[..., 1, :]
     first, last = ways[one]
-    apart = _side(start, end, first) != _side(start, end, last)
-    return near | (apart & (_side(first, last, start) != _side(first, last, end)))
+    parted = _side(start, end, first) != _side(start, end, last)
+    return near | (parted & (_side(first, last, start) != _side(first, last, end)))
 
 
 def _side(start: Numbers, end: Numbers, point: Numbers) -> NDArray[np.bool_]:
