@@ -54,7 +54,7 @@ from model.run.reprint import Reprint, reprint
 from model.run.requests import detail_of, job_for, missing_panels, request_for, sampling_of
 from model.run.settle import checkpoint_of, outline_of, settle
 from model.run.vibe import vibe_of_run
-from model.story.plan import Plan
+from model.story.plan import MOST_SEED, Plan, seed_note
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -222,6 +222,8 @@ class Studio:
         checked({"seed": seed})
         with self.running(events) as context:
             vibe = vibe_of_run(context.models)
+            if seed is not None and seed > MOST_SEED:
+                context.events.note(f"note: {panel}: {seed_note(seed)}")
             tried = [candidate.request.seed for candidate in book.panels[panel].candidates]
             if seed is None:
                 attempts = (job.request_for(number).seed for number in range(1, len(tried) + 2))
