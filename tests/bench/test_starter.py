@@ -164,7 +164,12 @@ def test_runs_to_its_last_line(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert starter.main(arguments) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(figures) == list(starter.BARS)
-    assert len(figures) == 24
+    assert len(figures) == 31
     assert figures["megabytes"] > 0
     assert figures["judge_accuracy"] > 0.85
     assert 0 <= figures["box_iou"] < 1
+
+
+def test_a_range_that_is_not_there_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert starter.main(["--n", "2", "--seed", "1000001"]) == 2
+    assert capsys.readouterr().err == "error: --seed: 1000001 is out of range; use 0 to 1000000\n"
