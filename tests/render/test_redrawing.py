@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from model.files import NO_BLOB, BlobId
 from model.geometry import Box
 from model.render.flux.renderer import FluxRenderer
 from model.render.offload import Draws
@@ -23,14 +24,14 @@ from tests.render.sd_checkpoints import OLD_ARRAYS, open_sd
 pytestmark = OLD_ARRAYS
 
 SIDE = 128
-PICTURES: dict[str, bytes] = {}
+PICTURES: dict[BlobId, bytes] = {}
 
 
-def kept(picture: Image.Image) -> str:
+def kept(picture: Image.Image) -> BlobId:
     """The picture's address, under which the renderers find it."""
     data = io.BytesIO()
     picture.save(data, "PNG")
-    blob = hashlib.sha256(data.getvalue()).hexdigest()
+    blob = BlobId(hashlib.sha256(data.getvalue()).hexdigest())
     PICTURES[blob] = data.getvalue()
     return blob
 
@@ -57,7 +58,7 @@ def request(strength: float = 0.6, mask: Image.Image | None = None, **other: obj
         regions=(Region(box=Box(0.5, 0.2, 0.4, 0.7), prompt="girl with red hair"),),
         seed=7,
         sampling=Sampling(steps=6, guidance=2.0, scheduler="euler"),
-        redrawn=Redrawn(picture=kept(before()), strength=strength, mask=kept(mask) if mask else ""),
+        redrawn=Redrawn(picture=kept(before()), strength=strength, mask=kept(mask) if mask else NO_BLOB),
     )
     return replace(plain, **other)
 
