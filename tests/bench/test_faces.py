@@ -52,4 +52,5 @@ def test_runs_to_its_last_line_on_the_starter(tmp_path: Path, capsys: pytest.Cap
     figures = json.loads(lines[-1])
     assert 0 <= figures["one pass"]["least"] <= 1
     assert figures["one pass"]["seconds"] > 0
-    assert Image.open(tmp_path / "s.png").height == 204
+    with Image.open(tmp_path / "s.png") as made:
+        assert made.height == 204

@@ -140,7 +140,7 @@ def test_what_cannot_be_repaired_is_said(opened: Callable[..., Studio], folder: 
     with opened(detail="off") as studio:
         book = drawn(studio, folder / "book")
         for wrong in ({}, {"box": (0, 0, 1, 1), "mask": b""}):
-            with pytest.raises(ConfigError, match="by box or by mask"):
+            with pytest.raises(ConfigError, match="by box, by mask or by at"):
                 studio.repair(book, PANEL, **wrong)
         with pytest.raises(ConfigError, match="strength"):
             studio.repair(book, PANEL, box=(0, 0, 1, 1), strength=2)
