@@ -42,6 +42,7 @@ from model.run.context import Context
 from model.run.finish import finish
 from model.run.folder import named
 from model.run.guide import guide
+from model.run.hold import hold
 from model.run.inject import draw_injected
 from model.run.keep import book_of
 from model.run.models import Models
@@ -155,7 +156,7 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
-                remembered = remember(plan, chronicle, models.checkpoint)
+                remembered, locked = hold(remember(plan, chronicle, models.checkpoint), library)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
             planned, plan = plan, remembered.plan
@@ -166,11 +167,12 @@ class Studio:
                 sampling,
                 context,
                 panels=lambda known: missing_panels(
-                    plan, _pictures(known), sampling, models.checkpoint, library
+                    plan, _pictures(known), sampling, models.checkpoint, library, held=locked
                 ),
             )
             jobs: Mapping[str, PanelJob] = {
-                panel.id: job_for(
+                panel.id: locked.get(panel.id)
+                or job_for(
                     panel,
                     request_for(panel, plan.style, _pictures(cast), sampling, models.checkpoint),
                     settings.seed,
@@ -230,8 +232,8 @@ class Studio:
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
-                tries.add(book.plan.slug, panel, first.key, seed)
-                tries.choose(book.plan.slug, panel, first.key, wanted)
+                tries.add(book.plan.slug, job.identity, first.key, seed)
+                tries.choose(book.plan.slug, job.identity, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -253,7 +255,7 @@ class Studio:
             )
         with self.running(events) as context:
             chosen = candidates[attempt].request.key
-            Tries(context.library).choose(book.plan.slug, panel, job.request_for(0).key, chosen)
+            Tries(context.library).choose(book.plan.slug, job.identity, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
