@@ -139,7 +139,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
+def add_flag(parser: argparse._ActionsContainer, flag: Flag) -> None:
     """One row of the table as an argument; what is not typed is left to `settle`."""
     if flag.kind is bool:
         parser.add_argument(flag.typed, action="store_true", default=None, help=flag.described)
@@ -158,6 +158,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 
 # What is kept between runs, and files of weights: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
+    "studio": "a page in the browser where books are made by choosing and correcting",
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "download": "download and check weights: flux-dev, sdxl, …; --list shows what is here",
     "export": "a finished book in other formats, lettered again: pdf, cbz, epub, webtoon, html, png, layers",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ from model.run.context import Context
 from model.run.finish import finish
 from model.run.folder import named
 from model.run.guide import guide
-from model.run.hold import hold
+from model.run.hold import as_drawn, asked_for, hold
 from model.run.inject import draw_injected
 from model.run.keep import book_of
 from model.run.models import Models
@@ -119,11 +119,12 @@ class Studio:
         """
         return checkpoint_of(self.settings, hashed=False)
 
-    def plan(self, story: StorySource, *, drawn: bool = True) -> Plan:
+    def plan(self, story: StorySource, *, drawn: bool = True, out: str | Path | None = None) -> Plan:
         """Read, check, plan and letter a story, so that a bad one is refused before anything is made.
 
         Args:
             drawn: it is to be drawn, so the weights must be here; else a layout is all that is wanted.
+            out: the folder that it will be drawn into, if that is known.
         Raises:
             StoryError: the story is wrong, names a file that cannot be used, or has a text without room.
             WeightsMissing: there is nothing to draw it with.
@@ -132,7 +133,7 @@ class Studio:
         plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
         check_lettering(plan)
         # Books of one folder are told apart by their names; who names a folder means that one.
-        return plan if self.settings.out is not None else named(plan)
+        return plan if (out or self.settings.out) is not None else named(plan)
 
     def draw(
         self,
@@ -141,12 +142,15 @@ class Studio:
         out: str | Path | None = None,
         events: Listener | None = None,
         preview_every: int = 0,
+        panels: Collection[str] | None = None,
     ) -> Book:
         """Draw a book, or what is missing of it.
 
         Args:
             out: the book's folder; None = what the settings say, or one named after the story.
             preview_every: steps between two `Preview` events; 0 = none.
+            panels: ids of those that may be drawn; others keep what they show, or have no picture yet. None =
+                all.
         Raises:
             Stopped: `stop` was called; what was finished is kept.
             AutoStudioError: see model/errors.py; what was drawn before stays.
@@ -156,10 +160,12 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
-                remembered, locked = hold(remember(plan, chronicle, models.checkpoint), library)
+                remembered, locked = hold(
+                    remember(plan, chronicle, models.checkpoint), library, drawn=panels
+                )
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
-            planned, plan = plan, remembered.plan
+            planned, plan = as_drawn(plan, remembered.plan, locked), remembered.plan
             context.events.note(f"{plan.title}: {size_line(plan)}; {settings_line(settings)}")
             sampling = sampling_of(settings)
             cast = rehearse(
@@ -186,22 +192,24 @@ class Studio:
             def draw_some(some: Mapping[str, PanelJob]) -> Mapping[str, Outcome]:
                 return draw_accepted(some, context, vibe)
 
-            panels, injections = (
-                draw_injected(jobs, context, draw_some, book=book_of(folder))
+            wanted, left_out = asked_for(jobs, panels)
+            outcomes, injections = (
+                draw_injected(wanted, context, draw_some, book=book_of(folder))
                 if settings.inject_every
-                else (draw_some(jobs), ())
+                else (draw_some(wanted), ())
             )
-            panels = with_decisions(panels, jobs, context, vibe, story=plan.slug)
+            outcomes = with_decisions(outcomes, wanted, context, vibe, story=plan.slug)
+            outcomes = {panel.id: (outcomes | left_out)[panel.id] for panel in plan.panels}
             book = Book(
                 planned=planned,
                 remembered=remembered,
                 out=folder,
                 cast=cast,
                 jobs=jobs,
-                panels=panels,
+                panels=outcomes,
                 guidance=guidance,
                 injections=injections,
-                report=report_of(plan, folder, cast, panels, 0.0),
+                report=report_of(plan, folder, cast, outcomes, 0.0),
             )
             return finish(book, context, vibe, started)
 

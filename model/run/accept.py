@@ -31,7 +31,7 @@ class PanelJob:
         request_for: attempt → the request with that attempt's seed. Attempt 0 is the first.
         retried: whether other seeds may be tried.
         identity: what the panel's decisions go by; see `Panel`.
-        held: the picture of a locked panel, which nothing changes.
+        held: it keeps the picture it has, which nothing changes; `stale`: the story asks for another.
     """
 
     names: tuple[str, ...]
@@ -39,6 +39,7 @@ class PanelJob:
     retried: bool = True
     identity: str = ""
     held: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.web.edits import Box, CharacterId, Edit, Fraction, Number, PanelId, Place, Tree, Words
+from model.web.edits import Box, Edit, Number, PanelId, Tree, Words
 
 BookName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["first_light"])]
 BlobName = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -583,6 +583,19 @@ class SettingsChange(Value):
     values: Annotated[dict[str, Any], Field(max_length=40)]
 
 
+class SettingsView(Value):
+    """How a book is drawn: the server's flags and the book's own."""
+
+    settings: Tree
+
+
+class TemplateView(Value):
+    """A template, and its frames in fractions of a page, in reading order."""
+
+    name: str
+    frames: list[tuple[float, float, float, float]]
+
+
 class Hit(Value):
     """Where a text was found. `field`: "line 0", "scene", "prompt", "negative", "caption", "description", …"""
 
@@ -618,7 +631,3 @@ class Replaced(Value):
     hits: list[Hit]
     edited: Edited | None = None
 
-
-__all__ = [name for name in dir() if not name.startswith("_")]
-
-_ = (CharacterId, Fraction, Place)

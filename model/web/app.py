@@ -1,0 +1,72 @@
+"""The application: routes, errors, the front end's files, and the guard around it all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from model import __version__
+from model.web import schemas as s
+from model.web.guard import Guard
+from model.web.problems import problem, teach
+from model.web.routes import books, events, jobs, shelf
+from model.web.state import House
+
+STATIC = Path(__file__).parent / "static"
+_log = logging.getLogger(__name__)
+
+
+def application(house: House) -> FastAPI:
+    """All routes; not guarded yet."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        house.hub.begin()
+        yield
+        house.hub.end()
+        await asyncio.sleep(0)
+
+    app = FastAPI(
+        title="AutoStudio",
+        version=__version__,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        # A request's model is the same as an answer's.
+        separate_input_output_schemas=False,
+    )
+    app.state.house = house
+    teach(app)
+    for part in (shelf, books, events, jobs):
+        app.include_router(part.router)
+
+    @app.get("/healthz", tags=["server"])
+    def healthz() -> s.Health:
+        """Whether the server answers."""
+        return s.Health(ok=True, version=__version__, workspace=str(house.workspace.folder))
+
+    @app.get("/", include_in_schema=False)
+    def index() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        _log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return problem(500, "machine", "a fault of this program; its log says more")
+
+    app.add_exception_handler(Exception, fault)
+    return app
+
+
+def guarded(app: ASGIApp, *, hosts: Collection[str], token: str = "", framing: str = "'none'") -> ASGIApp:
+    """The application as it is served."""
+    return Guard(app, hosts=hosts, token=token, framing=framing)

@@ -1,0 +1,170 @@
+"""What the routes work with: one studio's workspace, books, queue and events.
+
+In: a workspace and flags. Out: books as they stand, their plans, what is drawn of them; each kept until it
+changes. No network is loaded here.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Request
+
+from model.errors import AutoStudioError
+from model.memory.desk.jobs import Job
+from model.memory.store.library import Library
+from model.story.plan import Plan
+from model.story.schema import Story
+from model.web.books import Books, State
+from model.web.drawn import BookDrawn, drawn_of
+from model.web.hub import Hub
+from model.web.queue import Queue
+from model.web.workspace import Workspace
+
+if TYPE_CHECKING:
+    from model.studio import Studio
+
+_KEPT = 8  # books whose plans and drawings are kept in memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A book as it stands: its story, its plan, what is drawn of it."""
+
+    state: State
+    plan: Plan
+    drawn: BookDrawn
+
+
+class House:
+    """Everything that one server has.
+
+    Args:
+        flags: of `run.py`, by their names: how books are drawn that have no settings of their own.
+    """
+
+    def __init__(self, workspace: Workspace, flags: Mapping[str, Any]) -> None:
+        self.workspace, self.flags = workspace, dict(flags)
+        self.library = Library.open(workspace.library)
+        self.hub = Hub()
+        self.books = Books(workspace, self.library, self._edited)
+        self.queue = Queue(self.library, self.hub, self._task_of, self._title_of, self.moved)
+        self._sights: OrderedDict[str, tuple[object, Sight]] = OrderedDict()
+        self._moves: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Stop drawing and close the library."""
+        self.queue.close()
+        self.library.close()
+
+    def folder(self, book: str) -> Path:
+        """Where a book is drawn."""
+        return self.workspace.book(book) / "book"
+
+    def sight(self, book: str) -> Sight:
+        """A book as it stands now.
+
+        Raises:
+            KeyError: there is no such book. StoryError: it cannot be planned.
+        """
+        state = self.books.state(book)
+        record = self.folder(book) / "run.json"
+        stamp = record.stat().st_mtime_ns if record.is_file() else 0
+        key = (state.revision, id(state.tree), stamp, self._moves.get(book, 0), str(self.settings_of(book)))
+        with self._lock:
+            kept = self._sights.get(book)
+            if kept is not None and kept[0] == key:
+                self._sights.move_to_end(book)
+                return kept[1]
+        plan = self.plan(book, state.story)
+        sight = Sight(state=state, plan=plan, drawn=self.drawn(book, plan))
+        with self._lock:
+            self._sights[book] = key, sight
+            while len(self._sights) > _KEPT:
+                self._sights.popitem(last=False)
+        return sight
+
+    def plan(self, book: str, story: Story) -> Plan:
+        """A story of this book, planned.
+
+        Raises:
+            StoryError: it cannot be.
+        """
+        from model.run.plan import read_plan
+
+        studio = self.studio(book)
+        return read_plan(story, seed=studio.settings.seed, shapes=self._outline(book).shapes)
+
+    def drawn(self, book: str, plan: Plan) -> BookDrawn:
+        """What is drawn of a plan of this book."""
+        studio = self.studio(book)
+        return drawn_of(plan, self.folder(book), studio.settings, self._outline(book), self.library)
+
+    def studio(self, book: str) -> Studio:
+        """The door, with the settings of a book; it loads nothing."""
+        return _studio(tuple(sorted(self.settings_of(book).items())), self.workspace.library)
+
+    def settings_of(self, book: str) -> dict[str, Any]:
+        """How a book is drawn: the flags of the server, and its own."""
+        desk = self.books.revisions.desk(book)
+        return {**self.flags, **(desk.settings if desk else {})}
+
+    def moved(self, book: str) -> None:
+        """Pictures, tries or references of a book changed; empty: of any."""
+        with self._lock:
+            for name in [book] if book else list(self._sights):
+                self._moves[name] = self._moves.get(name, 0) + 1
+
+    def _outline(self, book: str) -> Any:
+        from model.run.settle import outline_of
+
+        settings = self.studio(book).settings
+        return _outline(replace(settings, out=None)) if not settings.adapters else outline_of(settings)
+
+    def _edited(self, book: str, revision: int, what: str, client: str) -> None:
+        self.hub.send("revision", {"book": book, "revision": revision, "what": what, "client": client})
+
+    def _task_of(self, job: Job) -> Mapping[str, Any]:
+        if not job.book:
+            return {}
+        self.books.state(job.book)  # story.json is as the library has it
+        return {
+            "flags": {**self.settings_of(job.book), "library": str(self.workspace.library)},
+            "story": str(self.books.path(job.book)),
+            "out": str(self.folder(job.book)),
+        }
+
+    def _title_of(self, book: str) -> str:
+        try:
+            return self.books.state(book).story.title
+        except (KeyError, AutoStudioError):
+            return book
+
+
+@functools.lru_cache(maxsize=16)
+def _studio(flags: tuple[tuple[str, Any], ...], library: Path) -> Studio:
+    from model.studio import Studio
+
+    return Studio.open(**dict(flags), library=library)
+
+
+@functools.lru_cache(maxsize=16)
+def _outline(settings: Any) -> Any:
+    from model.run.settle import outline_of
+
+    return outline_of(settings)
+
+
+def house_of(request: Request) -> House:
+    """The house of the application that answers."""
+    return request.app.state.house
+
+
+Here = Annotated[House, Depends(house_of)]
