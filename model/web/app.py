@@ -17,7 +17,7 @@ from model import __version__
 from model.web import schemas as s
 from model.web.guard import Guard
 from model.web.problems import problem, teach
-from model.web.routes import books, events, jobs, shelf
+from model.web.routes import books, cast, events, files, jobs, machine, search, shelf, tries
 from model.web.state import House
 
 STATIC = Path(__file__).parent / "static"
@@ -45,7 +45,7 @@ def application(house: House) -> FastAPI:
     )
     app.state.house = house
     teach(app)
-    for part in (shelf, books, events, jobs):
+    for part in (shelf, books, tries, cast, jobs, files, search, machine, events):
         app.include_router(part.router)
 
     @app.get("/healthz", tags=["server"])

@@ -454,13 +454,15 @@ class VibeEntry(Value):
     liked: bool
     category: str
     weight: float
-    time: str
+    time: float
     picture: str = ""
     source: str = ""
 
 
 class VibeView(Value):
-    profile: str
+    """What is liked and disliked. `path`: of the memory's file."""
+
+    path: str
     profiles: list[str]
     likes: int
     dislikes: int
@@ -491,6 +493,15 @@ class ScoresView(Value):
     max_retries: int
     counts: list[int]
     edges: list[float]
+    known: bool
+
+
+class Imported(Value):
+    """What came of an import: new opinions, and those that were known."""
+
+    added: int
+    known: int
+    notes: list[str]
 
 
 class Influence(Value):
@@ -510,6 +521,8 @@ class Explained(Value):
 
 
 class MemoryView(Value):
+    """One thing that is remembered, and by whom. Page and panel from 1; 0: of none."""
+
     id: int
     page: int
     panel: int
@@ -528,12 +541,14 @@ class ChronicleView(Value):
 
 
 class NewMemoryRequest(Value):
-    """A fact that these characters know from that panel on."""
+    """A fact. With a panel, it is written into the story under `remember` there; without one it holds before
+    the whole story, for those in `present`."""
 
-    page: Number
-    panel: Number
+    panel: PanelId | None = None
+    base: Revision = 0
     text: Annotated[str, Field(min_length=1, max_length=2_000)]
-    present: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=24)]
+    present: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=24)] = []
+    client: Annotated[str, Field(max_length=64)] = ""
 
 
 # Export, machine, search
@@ -553,15 +568,16 @@ class FilesView(Value):
 
 
 class ModelView(Value):
-    """A model of the table. `here`: its weights are on this machine; `fetched`: name for a download job."""
+    """A model of the table. `here`: its weights are on this machine; `name`: for a download job; `model` and
+    `model_variant`: for a book's settings."""
 
     name: str
-    title: str
+    model: str
+    model_variant: str = ""
+    family: str
     here: bool
-    fetched: str = ""
+    licence: str = ""
     bytes: int = 0
-    fits: str = ""
-    note: str = ""
 
 
 class Finding(Value):
@@ -572,9 +588,23 @@ class Finding(Value):
 
 
 class MachineView(Value):
+    """Models here and to be had, what the doctor found, and the settings that there are."""
+
     models: list[ModelView]
     findings: list[Finding]
-    lines: list[str]
+    flags: list[FlagView]
+
+
+class FlagView(Value):
+    """One thing that can be set for a book."""
+
+    name: str
+    kind: str
+    help: str
+    choices: list[str]
+    low: float | None = None
+    high: float | None = None
+    default: Any = None
 
 
 class SettingsChange(Value):

@@ -28,6 +28,8 @@ from model.web.queue import Queue
 from model.web.workspace import Workspace
 
 if TYPE_CHECKING:
+    from model.config import Settings
+    from model.render.weights import Checkpoint
     from model.studio import Studio
 
 _KEPT = 8  # books whose plans and drawings are kept in memory
@@ -100,12 +102,12 @@ class House:
         from model.run.plan import read_plan
 
         studio = self.studio(book)
-        return read_plan(story, seed=studio.settings.seed, shapes=self._outline(book).shapes)
+        return read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
 
     def drawn(self, book: str, plan: Plan) -> BookDrawn:
         """What is drawn of a plan of this book."""
         studio = self.studio(book)
-        return drawn_of(plan, self.folder(book), studio.settings, self._outline(book), self.library)
+        return drawn_of(plan, self.folder(book), studio.settings, self.outline(book), self.library)
 
     def studio(self, book: str) -> Studio:
         """The door, with the settings of a book; it loads nothing."""
@@ -122,7 +124,8 @@ class House:
             for name in [book] if book else list(self._sights):
                 self._moves[name] = self._moves.get(name, 0) + 1
 
-    def _outline(self, book: str) -> Any:
+    def outline(self, book: str) -> Checkpoint:
+        """What a book is drawn with, as far as plans and keys need it."""
         from model.run.settle import outline_of
 
         settings = self.studio(book).settings
@@ -156,7 +159,7 @@ def _studio(flags: tuple[tuple[str, Any], ...], library: Path) -> Studio:
 
 
 @functools.lru_cache(maxsize=16)
-def _outline(settings: Any) -> Any:
+def _outline(settings: Settings) -> Checkpoint:
     from model.run.settle import outline_of
 
     return outline_of(settings)
