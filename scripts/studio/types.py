@@ -76,9 +76,7 @@ def declarations(document: dict[str, Any]) -> str:
     """The whole file."""
     schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
     sent = requested(document)
-    parts = [
-        "// Made by `python -m scripts.studio.types` from the server's OpenAPI document; not edited by hand.\n"
-    ]
+    parts = [_HEAD]
     for name, schema in sorted(schemas.items()):
         if "properties" in schema:
             parts.append(

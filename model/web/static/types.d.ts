@@ -198,6 +198,17 @@ export interface Finding {
   mend: string;
 }
 
+/** One thing that can be set for a book. */
+export interface FlagView {
+  name: string;
+  kind: string;
+  help: string;
+  choices: string[];
+  low: number | null;
+  high: number | null;
+  default: any;
+}
+
 /** A panel's place on the sheet, in points: its rectangle, and its corners from the top left one round. */
 export interface FrameView {
   x: number;
@@ -230,6 +241,13 @@ export interface Hit {
 export interface Hits {
   hits: Hit[];
   more: boolean;
+}
+
+/** What came of an import: new opinions, and those that were known. */
+export interface Imported {
+  added: number;
+  known: number;
+  notes: string[];
 }
 
 export interface Influence {
@@ -288,12 +306,14 @@ export interface LookView {
   note: string;
 }
 
+/** Models here and to be had, what the doctor found, and the settings that there are. */
 export interface MachineView {
   models: ModelView[];
   findings: Finding[];
-  lines: string[];
+  flags: FlagView[];
 }
 
+/** One thing that is remembered, and by whom. Page and panel from 1; 0: of none. */
 export interface MemoryView {
   id: number;
   page: number;
@@ -319,15 +339,15 @@ export interface MergePanels {
   panel: string;
 }
 
-/** A model of the table. `here`: its weights are on this machine; `fetched`: name for a download job. */
+/** A model of the table. `here`: its weights are on this machine; `name`: for a download job; `model` and `model_variant`: for a book's settings. */
 export interface ModelView {
   name: string;
-  title: string;
+  model: string;
+  model_variant: string;
+  family: string;
   here: boolean;
-  fetched: string;
+  licence: string;
   bytes: number;
-  fits: string;
-  note: string;
 }
 
 /** Undo or redo from the revision that is shown. */
@@ -389,12 +409,13 @@ export interface NewJob {
   level?: string;
 }
 
-/** A fact that these characters know from that panel on. */
+/** A fact. With a panel, it is written into the story under `remember` there; without one it holds before the whole story, for those in `present`. */
 export interface NewMemoryRequest {
-  page: number;
-  panel: number;
+  panel?: string | null;
+  base?: number;
   text: string;
-  present: string[];
+  present?: string[];
+  client?: string;
 }
 
 /** What somebody thinks of a picture of the library; `liked` None takes the opinion back. */
@@ -551,6 +572,7 @@ export interface ScoresView {
   max_retries: number;
   counts: number[];
   edges: number[];
+  known: boolean;
 }
 
 /** Where a look was seen in this book: the panel, and the crop. */
@@ -619,6 +641,11 @@ export interface SettingsChange {
   values: Record<string, any>;
 }
 
+/** How a book is drawn: the server's flags and the book's own. */
+export interface SettingsView {
+  settings: Record<string, any>;
+}
+
 export interface Shelf {
   books: BookCard[];
   examples: ExampleCard[];
@@ -637,6 +664,12 @@ export interface SplitPanel {
   do: "split_panel";
   panel: string;
   line: number;
+}
+
+/** A template, and its frames in fractions of a page, in reading order. */
+export interface TemplateView {
+  name: string;
+  frames: ([number, number, number, number])[];
 }
 
 /** One set line: `x` of its left end, its baseline; in points on the sheet. */
@@ -668,9 +701,6 @@ export interface TryView {
   liked: boolean | null;
 }
 
-export interface Value {
-}
-
 export interface VersionView {
   version: number;
   picture: string;
@@ -685,13 +715,14 @@ export interface VibeEntry {
   liked: boolean;
   category: string;
   weight: number;
-  time: string;
+  time: number;
   picture: string;
   source: string;
 }
 
+/** What is liked and disliked. `path`: of the memory's file. */
 export interface VibeView {
-  profile: string;
+  path: string;
   profiles: string[];
   likes: number;
   dislikes: number;

@@ -87,8 +87,8 @@ function FigureBox({ panel, figure, handles }) {
       onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
         if (event.key === "Delete") { event.stopPropagation(); edit([{ do: "remove_figure", panel: panel.id, figure: figure.figure }], `${figure.name} taken out`); } else nudge(event);
       }}>
-    <rect x=${x} y=${y} width=${width} height=${height} />
-    <g transform=${`translate(${x} ${y})`}><rect class="plate" width=${figure.name.length * 4.6 + 9} height="12" /><text x="4.5" y="8.7">${figure.name}</text></g></g>`;
+    <rect class="halo" x=${x} y=${y} width=${width} height=${height} /><rect class="box" x=${x} y=${y} width=${width} height=${height} />
+    <g transform=${`translate(${x} ${y + height - 12})`}><rect class="plate" width=${figure.name.length * 4.6 + 9} height="12" /><text x="4.5" y="8.7">${figure.name}</text></g></g>`;
 }
 
 /** @param {{handle: string, cx: number, cy: number, begin: () => void, drag: (handle: string) => any}} props */

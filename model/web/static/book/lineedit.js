@@ -59,9 +59,9 @@ function Editor({ page, id, line }) {
     <textarea ref=${area} class="input" rows="2" aria-label="Text of the balloon" ...${draft.props}></textarea>
     ${draft.trouble && html`<p class="tiny bad" role="alert">${draft.trouble}</p>`}
     ${said && html`<div class="row">
-      <select class="input" aria-label="Who says it" value=${said.speaker ?? ""} onChange=${(/** @type {any} */ event) => edit([{ do: "set_line", panel: id, line, speaker: event.target.value }], "speaker")}>
+      <select class="input slim grow" aria-label="Who says it" value=${said.speaker ?? ""} onChange=${(/** @type {any} */ event) => edit([{ do: "set_line", panel: id, line, speaker: event.target.value }], "speaker")}>
         <option value="">nobody seen</option>${Object.entries(people).map(([key, one]) => html`<option value=${key}>${one.name || key}</option>`)}</select>
-      <select class="input" aria-label="How it is said" value=${said.kind ?? "speech"} onChange=${(/** @type {any} */ event) => edit([{ do: "set_line", panel: id, line, kind: event.target.value }], "kind of a line")}>
+      <select class="input slim" aria-label="How it is said" value=${said.kind ?? "speech"} onChange=${(/** @type {any} */ event) => edit([{ do: "set_line", panel: id, line, kind: event.target.value }], "kind of a line")}>
         ${KINDS.map((kind) => html`<option value=${kind}>${kind}</option>`)}</select>
       ${balloon?.held && html`<${Button} label="Let the balloon find its place again" icon="refresh-cw" only look="small" onClick=${() => edit([{ do: "move_balloon", panel: id, line, at: null }], "balloon let go")} />`}
       <${Button} label="Remove this line" icon="trash-2" only look="small danger" onClick=${() => { selected.value = null; edit([{ do: "remove_line", panel: id, line }], "line removed"); }} />

@@ -1,9 +1,10 @@
 // The page and the book, when no panel is selected: templates by picture, order of pages, how the book is made.
-import { call, get } from "../lib/api.js";
-import { book, edit, reload } from "../lib/book.js";
+import { get } from "../lib/api.js";
+import { book, edit } from "../lib/book.js";
 import { html, useEffect, useState } from "../lib/ui.js";
-import { Field, Menu, Trouble } from "../ui/basic.js";
+import { Field, Menu } from "../ui/basic.js";
 import { DraftField } from "../ui/draft.js";
+import { DrawForm } from "./drawform.js";
 import { turnTo } from "./selection.js";
 
 /** @typedef {{name: string, frames: [number, number, number, number][]}} Template */
@@ -52,35 +53,6 @@ function BookForm() {
     <div class="pair"><${Field} label="Page size"><select class="input" value=${story.page?.size ?? "b5"} onChange=${(/** @type {any} */ event) => set("page", { ...story.page, size: event.target.value })}>${SIZES.map((size) => html`<option>${size}</option>`)}</select></${Field}>
       <${Field} label="Read from"><select class="input" value=${story.reading_direction ?? "ltr"} onChange=${(/** @type {any} */ event) => set("reading_direction", event.target.value)}>
         <option value="ltr">left to right</option><option value="rtl">right to left</option></select></${Field}></div></div></section>`;
-}
-
-const QUALITIES = [["fast", "fast"], ["balanced", "balanced"], ["high_quality", "high quality"]];
-
-function DrawForm() {
-  const [trouble, setTrouble] = useState("");
-  const [models, setModels] = useState(/** @type {import("../types.js").ModelView[]} */ ([]));
-  const settings = /** @type {any} */ (book.value?.settings) ?? {};
-  useEffect(() => { get("api/machine").then((machine) => setModels(machine.models), () => undefined); }, []);
-  /** @param {string} key @param {any} value */
-  const set = async (key, value) => {
-    try {
-      await call("PATCH", `api/books/${book.value?.card.name}/settings`, { values: { [key]: value } });
-      setTrouble("");
-      await reload();
-    } catch (error) {
-      setTrouble(/** @type {Error} */ (error).message);
-    }
-    return true;
-  };
-  const number = (/** @type {string} */ words) => (words.trim() === "" ? null : Number(words));
-  return html`<section class="part" aria-label="How it is drawn"><h3>How it is drawn</h3><div class="column tight">
-    <div class="pair"><${Field} label="Model"><select class="input" value=${settings.model ?? ""} onChange=${(/** @type {any} */ event) => set("model", event.target.value || null)}>
-      ${!models.some((one) => one.name === settings.model) && html`<option value=${settings.model ?? ""}>${settings.model || "best that is here"}</option>`}
-      ${models.map((one) => html`<option value=${one.name} disabled=${!one.here}>${one.title || one.name}${one.here ? "" : " (not here)"}</option>`)}</select></${Field}>
-      <${Field} label="Quality"><select class="input" value=${settings.quality ?? "balanced"} onChange=${(/** @type {any} */ event) => set("quality", event.target.value)}>${QUALITIES.map(([key, words]) => html`<option value=${key}>${words}</option>`)}</select></${Field}></div>
-    <div class="pair"><${DraftField} label="Steps" rows=${0} value=${String(settings.num_inference_steps ?? "")} placeholder="the model's" save=${(/** @type {string} */ words) => set("num_inference_steps", number(words))} />
-      <${DraftField} label="Most retries" rows=${0} value=${String(settings.max_retries ?? "")} save=${(/** @type {string} */ words) => set("max_retries", number(words))} /></div>
-    <${Trouble} text=${trouble} /></div></section>`;
 }
 
 /** @param {{page: import("../types.js").PageView}} props */

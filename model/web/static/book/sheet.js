@@ -71,7 +71,7 @@ export function Sheet({ page, marks = true }) {
     <defs><pattern id="hatch" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="9" height="9" fill="#f3f2ef" /><path d="M0 0V9" stroke="#dbd8d1" stroke-width="2" /></pattern></defs>
     ${page.panels.map((panel) => html`<${Art} key=${panel.id} panel=${panel} />`)}
     ${current && html`<polygon class="chosen" points=${points(current.frame.corners)} />`}
-    ${marks && page.panels.map((panel) => html`<${Marks} key=${panel.id} panel=${panel} />`)}
+    ${marks && page.panels.filter((panel) => panel !== current).map((panel) => html`<${Marks} key=${panel.id} panel=${panel} />`)}
     ${current && html`<${Boxes} panel=${current} />`}
     ${page.panels.flatMap((panel) => lines(panel).map((parts) => html`<${Balloon} key=${`${panel.id}/${parts[0].line}/${parts[0].line < 0 ? parts[0].text : ""}`} panel=${panel} parts=${parts} />`))}
     ${current && figure.value !== null && html`<${Boxes} panel=${current} handles />`}

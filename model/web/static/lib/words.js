@@ -3,7 +3,7 @@
 /** Seconds as people say them. @param {number|null|undefined} seconds */
 export function time(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
-  if (seconds < 1) return "under 1 s";
+  if (seconds < 1) return "1 s";
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;

@@ -8,6 +8,7 @@ import { count, time } from "../lib/words.js";
 import { ask, change } from "../lib/work.js";
 import { Button, Empty, Trouble } from "../ui/basic.js";
 import { LineEditor } from "../book/lineedit.js";
+import { Live } from "../book/live.js";
 import { PageForm } from "../book/pageform.js";
 import { judge, lock, redraw } from "../book/panelactions.js";
 import { PanelForm } from "../book/panelform.js";
@@ -76,7 +77,7 @@ export default function Book() {
   const page = drafts.value.get(number) ?? pages.value.get(number);
   const current = page?.panels.find((one) => one.id === id);
   return html`<div class=${`studio ${current ? "has-panel" : ""}`}><${Strip} />
-    <section class="desk" aria-label="The page"><${DeskBar} zoom=${zoom} setZoom=${setZoom} />
+    <section class="desk" aria-label="The page"><${DeskBar} zoom=${zoom} setZoom=${setZoom} /><${Live} />
       ${(trouble.value || page?.error) && html`<div class="desk-trouble"><${Trouble} text=${trouble.value || page?.error} /></div>`}
       <div class="table"><div class="paper" style=${{ "--zoom": zoom, "--ratio": page ? page.width / page.height : 0.7 }}>
         ${page ? html`<${Sheet} page=${page} /><${LineEditor} page=${page} />` : html`<div class="skeleton sheet blank-sheet"></div>`}

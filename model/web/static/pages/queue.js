@@ -6,6 +6,7 @@ import { to } from "../lib/router.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { ago, count, panelName, time } from "../lib/words.js";
 import { change, pauseAll } from "../lib/work.js";
+import { STAGES } from "../book/live.js";
 import { Bar, Button, Empty, Trouble, icon, sayTrouble } from "../ui/basic.js";
 
 /** @typedef {import("../types.js").JobView} JobView */
@@ -35,7 +36,7 @@ function Job({ job, before, after, later }) {
   const panel = /** @type {any} */ (job.args).panel;
   const title = html`${WORDS[job.kind] ?? job.kind}${panel ? ` ${panelName(panel).toLowerCase()}` : ""}`;
   const open = ["running", "queued", "paused"].includes(job.state);
-  const detail = job.state === "running" ? `${job.stage || "begins"}${job.total ? ` ${Math.floor(job.done)} of ${job.total}` : ""}${job.steps ? `, step ${job.step} of ${job.steps}` : ""}${job.left ? `, about ${time(job.left)} to go` : ""}`
+  const detail = job.state === "running" ? `${STAGES[job.stage] ?? (job.stage || "Beginning")}${job.total ? ` ${Math.floor(job.done)} of ${job.total}` : ""}${job.steps ? `, step ${job.step} of ${job.steps}` : ""}${job.left ? `, about ${time(job.left)} to go` : ""}`
     : open ? job.state : `${job.state}${job.ended ? ` ${ago(job.ended)}` : ""}`;
   const spent = job.seconds || job.drawn ? `${time(job.seconds)}${job.drawn ? `, ${count(job.drawn, "picture")}` : ""}` : "";
   return html`<li class="job"><span class=${job.state === "failed" ? "bad" : job.state === "done" ? "good" : "quiet"}>${icon(SIGNS[job.state], job.state === "running" ? "spin" : "")}</span>

@@ -35,7 +35,7 @@ export default function Repair() {
   };
   useKeys([{ keys: "Escape", does: "back to the tries", run: back }, { keys: "Ctrl-Enter", does: "redraw the region", run: start, typing: true }], [box, words, shown, name]);
   if (!view) return null;
-  const done = job && !work && before && shown && shown.key !== before;
+  const done = Boolean(job && !work && before && shown && shown.key !== before);
   const people = /** @type {any[]} */ (storyPanel(id)?.characters ?? []);
   return html`<div class="sheet-page"><div class="page-head"><${Button} label="Back to the tries" icon="arrow-left" only look="plain" keys="Escape" onClick=${back} />
       <div class="grow"><h1>Repair ${panelName(id).toLowerCase()}</h1><p>Drag a region over what is wrong, or click a figure. Only the region is drawn again; the rest stays as it is, to the pixel, outside a soft edge.</p></div></div>

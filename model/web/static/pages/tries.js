@@ -74,7 +74,7 @@ export default function Tries() {
 function Look({ one, other }) {
   const [ratio, setRatio] = useState(1);
   if (other) return html`<${Compare} left=${one.picture} right=${other.picture} leftName=${tryName(one)} rightName=${tryName(other)} ratio=${ratio} />`;
-  return html`<div class="single" style=${{ width: `min(100%, ${ratio} * 62vh)` }}><img src=${picture(one.picture)} alt=${`${tryName(one)}`} onLoad=${(/** @type {any} */ event) => setRatio(event.target.naturalWidth / event.target.naturalHeight)} /></div>`;
+  return html`<div class="single" style=${{ width: `min(100%, ${ratio} * 46vh)` }}><img src=${picture(one.picture)} alt=${`${tryName(one)}`} onLoad=${(/** @type {any} */ event) => setRatio(event.target.naturalWidth / event.target.naturalHeight)} /></div>`;
 }
 
 /** @param {{id: string, works: boolean, locked: boolean, stale: string}} props */

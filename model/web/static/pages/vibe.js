@@ -1,12 +1,12 @@
 // The vibe: what was liked and disliked, how the book scores, and which panels a threshold would send back.
-import { call, get, put } from "../lib/api.js";
+import { call, get } from "../lib/api.js";
 import { book } from "../lib/book.js";
 import { useEvents } from "../lib/events.js";
 import { place } from "../lib/router.js";
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { count, picture } from "../lib/words.js";
 import { opine } from "../lib/work.js";
-import { Button, Empty, Field, Trouble, icon, say } from "../ui/basic.js";
+import { Button, Empty, Trouble, icon, say } from "../ui/basic.js";
 import { Explain } from "../ui/explain.js";
 import { Scores } from "../ui/scores.js";
 import { useBook } from "./book.js";
@@ -39,16 +39,21 @@ function Taste({ name }) {
   useEffect(() => { load(); document.title = `Vibe – ${name ? book.value?.card.title : "AutoStudio"}`; }, [category]);
   useEvents("vibe resync", load, [category]);
   const categories = Object.entries(vibe?.categories ?? {});
-  const take_ = async (/** @type {FileList|null} */ files) => {
+  const bring = async (/** @type {FileList|null} */ files) => {
     if (!files?.[0]) return;
-    await take(call("POST", "api/vibe/import", new Blob([files[0]], { type: "application/octet-stream" })));
-    say("Imported. Importing it again changes nothing.");
+    try {
+      const done = await call("POST", "api/vibe/import", new Blob([files[0]], { type: "application/octet-stream" }));
+      say([`${count(done.added, "opinion")} imported, ${done.known} known before.`, ...done.notes].join(" "));
+      await load();
+    } catch (error) {
+      setTrouble(/** @type {Error} */ (error).message);
+    }
   };
   const tabs = [...(name ? [["scores", "This book"]] : []), ["taste", "Liked and disliked"], ["analytics", "How far to trust it"]];
   return html`<div class="sheet-page"><div class="page-head"><div class="grow"><h1>Vibe</h1><p>${vibe ? `${count(vibe.likes, "like")}, ${count(vibe.dislikes, "dislike")}. ` : ""}Panels that you would probably dislike are drawn again.</p></div>
-      ${vibe && html`<${Profiles} vibe=${vibe} take=${take} />`}
+      ${vibe && html`<${Profiles} vibe=${vibe} />`}
       <a class="button" href="api/vibe/export" download>${icon("download")}Export</a>
-      <${Button} label="Import" icon="upload" onClick=${() => file.current?.click()} /><input ref=${file} type="file" accept=".json,application/json" class="hidden" tabindex="-1" aria-hidden="true" onChange=${(/** @type {any} */ event) => { take_(event.target.files); event.target.value = ""; }} /></div>
+      <${Button} label="Import" icon="upload" onClick=${() => file.current?.click()} /><input ref=${file} type="file" accept=".json,application/json" class="hidden" tabindex="-1" aria-hidden="true" onChange=${(/** @type {any} */ event) => { bring(event.target.files); event.target.value = ""; }} /></div>
     <${Trouble} text=${trouble} />${vibe?.note && html`<p class="hint spaced">${icon("info")}${vibe.note}</p>`}
     <div class="tabs" role="tablist" aria-label="Vibe">${tabs.map(([key, words]) => html`<button type="button" role="tab" key=${key} id=${`tab-${key}`} aria-selected=${tab === key} onClick=${() => setTab(key)}>${words}</button>`)}</div>
     <div role="tabpanel" aria-labelledby=${`tab-${tab}`}>
@@ -61,16 +66,8 @@ function Taste({ name }) {
     ${why && html`<${Explain} sha=${why} onClose=${() => setWhy("")} />`}</div>`;
 }
 
-/** @param {{vibe: VibeView, take: (answer: Promise<VibeView>) => void}} props */
-function Profiles({ vibe, take }) {
-  const choose = (/** @type {string} */ value) => {
-    if (value !== "+") return take(put("api/vibe/profile", { profile: value }));
-    const name = prompt("Name of the new profile");
-    if (name?.trim()) take(put("api/vibe/profile", { profile: name.trim() }));
-  };
-  return html`<${Field} label="Profile"><select class="input" value=${vibe.profile} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
-    ${[...new Set([vibe.profile, ...vibe.profiles])].map((one) => html`<option value=${one}>${one || "default"}</option>`)}<option value="+">New profile…</option></select></${Field}>`;
-}
+/** @param {{vibe: VibeView}} props */
+const Profiles = ({ vibe }) => html`<div class="field"><span class="label">Profile${vibe.profiles.length > 1 ? ` (of ${vibe.profiles.join(", ")})` : ""}</span><span class="small mono clip path" title=${vibe.path}>${vibe.path.split(/[\\/]/).pop()}</span></div>`;
 
 /** @param {{title: string, entries: VibeEntry[], explain: (sha: string) => void}} props */
 const Group = ({ title, entries, explain }) => entries.length > 0 && html`<section class="spaced"><h2>${title}</h2><ul class="pictures spaced">${entries.map((one) => html`<li key=${one.id}>

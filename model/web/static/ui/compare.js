@@ -10,7 +10,7 @@ export function Compare({ left, right, leftName, rightName, ratio }) {
     const box = root.current?.getBoundingClientRect();
     if (box && event.buttons === 1) setShare(Math.max(0, Math.min(100, ((event.clientX - box.left) / box.width) * 100)));
   };
-  return html`<div class="compare" ref=${root} style=${{ aspectRatio: String(ratio), width: `min(100%, ${ratio} * 62vh)` }} onPointerDown=${move} onPointerMove=${move}>
+  return html`<div class="compare" ref=${root} style=${{ aspectRatio: String(ratio), width: `min(100%, ${ratio} * 46vh)` }} onPointerDown=${move} onPointerMove=${move}>
     <img src=${picture(right)} alt=${rightName} draggable="false" />
     <div class="upper" style=${{ clipPath: `inset(0 ${100 - share}% 0 0)` }}><img src=${picture(left)} alt=${leftName} draggable="false" /></div>
     <div class="edge" style=${{ left: `${share}%` }}></div>

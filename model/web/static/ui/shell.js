@@ -7,6 +7,7 @@ import { isDark, setTheme } from "../lib/theme.js";
 import { html } from "../lib/ui.js";
 import { time } from "../lib/words.js";
 import { Bar, Button, icon } from "./basic.js";
+import { STAGES } from "../book/live.js";
 import { helpOpen } from "./help.js";
 
 /** @typedef {{address: string, label: string, icon: string, at: string}} Entry */
@@ -47,7 +48,7 @@ function Work() {
     return rest ? html`<a class="work" href="#/queue">${icon("clock")}<span>${queue.value?.paused ? "Paused" : "Waiting"}, ${rest} to do</span></a>` : null;
   }
   return html`<a class="work" href="#/queue" title=${job.title}>
-    <span class="wide-only clip">${job.stage || job.kind}</span><${Bar} done=${job.done} total=${job.total} label="Work in progress" />
+    <span class="wide-only clip">${STAGES[job.stage] ?? job.kind}</span><${Bar} done=${job.done} total=${job.total} label="Work in progress" />
     <span class="numbers">${job.total ? `${Math.floor(job.done)}/${job.total}` : ""}${job.left ? ` · ${time(job.left)}` : ""}</span></a>`;
 }
 
