@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.page.chromium import PATH
 
 ROOT = Path(__file__).parents[2]
-FEW = {"quality": "fast", "num_inference_steps": 4, "max_retries": 1, "seed": 1}
+FEW = (
+    "--quality",
+    "fast",
+    "--num_inference_steps",
+    "4",
+    "--max_retries",
+    "1",
+    "--seed",
+    "1",
+    "--candidates",
+    "2",
+)
 STORY: dict[str, Any] = {
     "version": 1,
     "title": "Two on a beach",
@@ -56,7 +67,7 @@ class Served:
     address: str
     workspace: Path
     process: subprocess.Popen[str]
-    words: list[str] = field(default_factory=list[str])
+    variables: dict[str, str]
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The JSON of an answer."""
@@ -68,10 +79,8 @@ class Served:
             return json.loads(answer.read() or b"null")
 
     def book(self, story: dict[str, Any] = STORY) -> str:
-        """A new book with few steps; its name."""
-        name = self.ask("POST", "/api/books", {"story": story})["name"]
-        self.ask("PATCH", f"/api/books/{name}/settings", {"values": FEW})
-        return name
+        """A new book; its name."""
+        return self.ask("POST", "/api/books", {"story": story})["name"]
 
     def draw(self, name: str, *, seconds: float = 240) -> None:
         """Draw a book, and wait for it."""
@@ -92,17 +101,18 @@ class Served:
 
 def serve(workspace: Path) -> Served:
     """Start a studio on any free port, and read its address."""
+    variables = {**os.environ, "VIBE_MEMORY_PATH": str(workspace / "vibe_memory.json")}
     process = subprocess.Popen(
-        [sys.executable, "run.py", "studio", "--workspace", str(workspace), "--port", "0", "--no_open"],
+        [sys.executable, "run.py", "studio", "--workspace", str(workspace), "--port", "0", "--no_open", *FEW],
         cwd=ROOT,
-        env={**os.environ, "VIBE_MEMORY_PATH": str(workspace / "vibe_memory.json")},
+        env=variables,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("http://"):
-            return Served(address=line.strip().rstrip("/"), workspace=workspace, process=process)
+            return Served(line.strip().rstrip("/"), workspace, process, variables)
     raise AssertionError(f"the studio ended with {process.wait()} and named no address")
 
 

@@ -19,7 +19,8 @@ const FIRST = ["quality", "num_inference_steps", "max_retries"];
 
 /** @param {{flag: FlagView, value: any, set: (value: any) => Promise<boolean>}} props */
 function Setting({ flag, value, set }) {
-  const label = flag.name.replaceAll("_", " ").replace(/^num inference/, "").trim();
+  const words = flag.name.replaceAll("_", " ").replace(/^num inference/, "").trim();
+  const label = words[0].toUpperCase() + words.slice(1);
   const usual = flag.default === null || flag.default === undefined || flag.default === "" ? "the model's" : String(flag.default);
   if (flag.kind === "flag") return html`<label class="check" title=${flag.help}><input type="checkbox" checked=${value ?? flag.default} onChange=${(/** @type {any} */ event) => set(event.target.checked)} />${label}</label>`;
   if (flag.choices.length) return html`<${Field} label=${label}><select class="input" title=${flag.help} value=${value ?? ""} onChange=${(/** @type {any} */ event) => set(event.target.value || null)}>
@@ -45,7 +46,7 @@ export function DrawForm() {
   const form = (/** @type {FlagView[]} */ list) => list.map((flag) => html`<${Setting} key=${flag.name} flag=${flag} value=${settings[flag.name]} set=${(/** @type {any} */ value) => set({ [flag.name]: value })} />`);
   const rest = flags.filter((flag) => !FIRST.includes(flag.name) && !["model", "model_variant"].includes(flag.name) && flag.kind !== "list");
   return html`<section class="part" aria-label="How it is drawn"><h3>How it is drawn</h3><div class="pair">
-      <${Field} label="model"><select class="input" value=${model} onChange=${(/** @type {any} */ event) => choose(event.target.value)}><option value="">best that is here</option>
+      <${Field} label="Model"><select class="input" value=${model} onChange=${(/** @type {any} */ event) => choose(event.target.value)}><option value="">best that is here</option>
         ${models.map((one) => html`<option value=${one.name} disabled=${!one.here}>${one.name}${one.here ? "" : " (not here)"}</option>`)}</select></${Field}>
       ${form(flags.filter((flag) => FIRST.includes(flag.name)))}</div>
     <${Trouble} text=${trouble} /><div><${Button} label="All settings" icon="settings" look="small" disabled=${!flags.length} onClick=${() => setOpen(true)} /></div>

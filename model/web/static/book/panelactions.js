@@ -55,7 +55,7 @@ export function PanelActions({ panel }) {
       <${Button} label="Dislike" icon="thumbs-down" only keys="D" pressed=${shown?.liked === false} disabled=${!shown} onClick=${() => judge(id, false)} />
       <${Button} label=${panel.locked ? "Locked: never drawn again by itself" : "Lock: never drawn again by itself"} icon=${panel.locked ? "lock" : "lock-open"} only keys="K" pressed=${panel.locked} onClick=${() => lock(id, !panel.locked)} />
       <${Button} label="Repair a region" icon="bandage" only disabled=${!shown} onClick=${() => go(to("book", name, "repair", id))} />
-      <a class="button" href=${to("book", name, "tries", id)} aria-keyshortcuts="Enter">${icon("images")}Tries${mine.length ? ` (${mine.length})` : ""}</a></div>
+      <a class="button" href=${to("book", name, "tries", id)} aria-keyshortcuts="Enter">${icon("images")}Tries</a></div>
     ${mine.length > 1 && html`<div class="strip small-thumbs" role="group" aria-label="Tries">${mine.map((one) => one.picture && html`<button type="button" key=${one.key}
       class=${`thumb ${one.shown ? "is-on" : ""}`} aria-pressed=${one.shown} aria-label=${`Show try ${one.attempt + 1}`} onClick=${() => choose(id, one.key)}><img src=${picture(one.picture, 128)} alt="" /></button>`)}</div>`}
     ${shown && !shown.accepted && shown.reasons.length > 0 && html`<p class="small quiet">${icon("info")} ${shown.reasons.join("; ")}</p>`}</div>`;

@@ -15,6 +15,9 @@ export function Look({ look, book, change }) {
   const [over, setOver] = useState(false);
   const file = useRef(/** @type {HTMLInputElement|null} */ (null));
   const take = (/** @type {FileList|null|undefined} */ files) => { if (files?.[0]) change(look, "picture", files[0]); };
+  // A reference is cut from its candidate, so it is another picture; its history says from which.
+  const from = /^candidate (\d+) /.exec(look.versions.find((one) => one.current)?.why ?? "");
+  const isUsed = (/** @type {number} */ at) => (from ? Number(from[1]) === at + 1 : look.candidates[at].chosen);
   const title = look.variant ? `${look.name}, ${look.variant}` : look.name;
   const drop = {
     onDragOver: (/** @type {DragEvent} */ event) => { if (event.dataTransfer?.types.includes("Files")) { event.preventDefault(); setOver(true); } },
@@ -27,7 +30,7 @@ export function Look({ look, book, change }) {
         ${look.variant && html`<span class="tag">${look.variant}</span>`}${look.source && html`<span class="tiny quiet">${look.source}</span>`}</div></div>
     <div class="column">
       ${look.note && html`<p class="small quiet">${icon("info")} ${look.note}</p>`}
-      ${look.candidates.length > 0 && html`<div><h3 class="label">Candidates: click the one to use</h3><div class="strip">${look.candidates.map((one, at) => html`<${Thumb} key=${one.picture} sha=${one.picture} isOn=${one.picture === look.picture}
+      ${look.candidates.length > 0 && html`<div><h3 class="label">Candidates: click the one to use</h3><div class="strip">${look.candidates.map((one, at) => html`<${Thumb} key=${one.picture} sha=${one.picture} isOn=${isUsed(at)}
         label=${`Approve candidate ${at + 1} of ${title}`} note=${one.similarity === null ? "" : `${Math.round(one.similarity * 100)} % alike`} onClick=${() => change(look, "approve", { picture: one.picture })} />`)}</div></div>`}
       <div class="row wrap">${look.picture && !look.approved && html`<${Button} label="Approve" icon="check" look="main" title=${`Approve the picture of ${title}`} onClick=${() => change(look, "approve", { picture: look.picture })} />`}
         <${Button} label="Own picture" icon="upload" title="Or drop a picture here" onClick=${() => file.current?.click()} />
