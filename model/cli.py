@@ -19,7 +19,7 @@ from model import __version__
 from model.config import FIRST_STORY
 from model.errors import ConfigError
 from model.failures import plain_failures
-from model.flags import FLAGS, Flag
+from model.flags import FLAGS, add_flag
 from model.program import as_typed
 from model.quiet import quieten
 
@@ -45,7 +45,7 @@ def _main(argv: Sequence[str] | None) -> int:
     command = words[0] if words and words[0] in {*COMMANDS, *MEMORIES} else "draw"
     rest = words[1:] if words and words[0] == command else words
     if command in MEMORIES:
-        module = importlib.import_module(f"model.commands.{command}")
+        module = importlib.import_module(PLACES.get(command, f"model.commands.{command}"))
         flags, run = module.parser().parse_args(rest), module.run
     else:
         flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
@@ -139,17 +139,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_flag(parser: argparse._ActionsContainer, flag: Flag) -> None:
-    """One row of the table as an argument; what is not typed is left to `settle`."""
-    if flag.kind is bool:
-        parser.add_argument(flag.typed, action="store_true", default=None, help=flag.described)
-    elif flag.kind is tuple:
-        parser.add_argument(flag.typed, action="append", metavar=flag.metavar, help=flag.described)
-    else:
-        metavar = flag.metavar or "NAME"
-        parser.add_argument(flag.typed, type=flag.kind, metavar=metavar, help=flag.described)
-
-
 COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "draw": ("draw the book", _draw),
     "cast": ("rehearse the cast and stop, to look at the references", _cast),
@@ -168,3 +157,6 @@ MEMORIES: dict[str, str] = {
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }
+
+# Where a command's parser is, if it is not in a module of model/commands.
+PLACES = {"studio": "model.web.command"}

@@ -160,9 +160,7 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
-                remembered, locked = hold(
-                    remember(plan, chronicle, models.checkpoint), library, drawn=panels
-                )
+                remembered, locked = hold(remember(plan, chronicle, models.checkpoint), library, drawn=panels)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
             planned, plan = as_drawn(plan, remembered.plan, locked), remembered.plan
@@ -199,7 +197,8 @@ class Studio:
                 else (draw_some(wanted), ())
             )
             outcomes = with_decisions(outcomes, wanted, context, vibe, story=plan.slug)
-            outcomes = {panel.id: (outcomes | left_out)[panel.id] for panel in plan.panels}
+            every = {**outcomes, **left_out}
+            outcomes = {panel.id: every[panel.id] for panel in plan.panels}
             book = Book(
                 planned=planned,
                 remembered=remembered,

@@ -1,5 +1,5 @@
-"""A locked panel is never drawn again by itself: it keeps the picture it showed last, and the tries of that. So
-do all others when only some panels are asked for.
+"""A locked panel is never drawn again by itself: it keeps the picture it showed last, and the tries of that.
+So do all others when only some panels are asked for.
 
 In: a plan, and what the library knows that its panels showed. Out: the plan with its held panels as they are
 in their pictures, and their jobs. Words are lettered as the story has them now.
@@ -134,9 +134,7 @@ def request_from(facts: Mapping[str, Any]) -> PanelRequest:
     """A request that was written as JSON by `asdict`."""
     style = facts.get("style")
     regions = tuple(
-        Region(
-            box=Box(**one["box"]), prompt=one["prompt"], reference=BlobId(one.get("reference") or NO_BLOB)
-        )
+        Region(box=Box(**one["box"]), prompt=one["prompt"], reference=BlobId(one.get("reference") or NO_BLOB))
         for one in facts["regions"]
     )
     return PanelRequest(

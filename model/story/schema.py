@@ -69,8 +69,8 @@ class _Written(BaseModel):
 
 
 class Dialogue(_Written):
-    """One thing said. `speaker` is a character's id, or nothing for a voice from nowhere. `at` holds the middle
-    of its balloon, in fractions of the panel's frame."""
+    """One thing said. `speaker` is a character's id, or nothing for a voice from nowhere. `at` holds the
+    middle of its balloon, in fractions of the panel's frame."""
 
     speaker: Key | None = None
     text: Annotated[str, Field(min_length=1, max_length=1_000)]

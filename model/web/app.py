@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
@@ -18,7 +19,7 @@ from model.web import schemas as s
 from model.web.guard import Guard
 from model.web.problems import problem, teach
 from model.web.routes import books, cast, events, files, jobs, machine, search, shelf, tries
-from model.web.state import House
+from model.web.state import Here, House
 
 STATIC = Path(__file__).parent / "static"
 _log = logging.getLogger(__name__)
@@ -34,24 +35,9 @@ def application(house: House) -> FastAPI:
         house.hub.end()
         await asyncio.sleep(0)
 
-    app = FastAPI(
-        title="AutoStudio",
-        version=__version__,
-        lifespan=life,
-        docs_url=None,
-        redoc_url=None,
-        # A request's model is the same as an answer's.
-        separate_input_output_schemas=False,
-    )
+    app = _described(life)
     app.state.house = house
     teach(app)
-    for part in (shelf, books, tries, cast, jobs, files, search, machine, events):
-        app.include_router(part.router)
-
-    @app.get("/healthz", tags=["server"])
-    def healthz() -> s.Health:
-        """Whether the server answers."""
-        return s.Health(ok=True, version=__version__, workspace=str(house.workspace.folder))
 
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:
@@ -64,6 +50,32 @@ def application(house: House) -> FastAPI:
         return problem(500, "machine", "a fault of this program; its log says more")
 
     app.add_exception_handler(Exception, fault)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """What `/openapi.json` says; needs no workspace."""
+    return _described(None).openapi()
+
+
+def _described(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -> FastAPI:
+    app = FastAPI(
+        title="AutoStudio",
+        version=__version__,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        # A request's model is the same as an answer's.
+        separate_input_output_schemas=False,
+    )
+    for part in (shelf, books, tries, cast, jobs, files, search, machine, events):
+        app.include_router(part.router)
+
+    @app.get("/healthz", tags=["server"])
+    def healthz(house: Here) -> s.Health:
+        """Whether the server answers."""
+        return s.Health(ok=True, version=__version__, workspace=str(house.workspace.folder))
+
     return app
 
 

@@ -1,7 +1,7 @@
 """Edits applied: a story as JSON becomes another one, and what was done in words.
 
-In: the tree of a native story, typed edits. Out: a new tree; the old one stays as it is. Whether the story that
-comes of it is right is told by the story's own reader. What cannot be done at all is an `EditRefused`.
+In: the tree of a native story, typed edits. Out: a new tree; the old one stays as it is. Whether the story
+that comes of it is right is told by the story's own reader. What cannot be done at all is an `EditRefused`.
 
 Pictures belong to panels, not to places: whenever panels move, each of them is given the id it had, so that
 seeds, tries and choices go with it.
@@ -26,7 +26,8 @@ class EditRefused(Exception):
 
 
 class Change:
-    """One story under change. `done`: in words; `notes`: what else had to change; `pages`: that were touched."""
+    """One story under change. `done`: in words; `notes`: what else had to change; `pages`: that were
+    touched."""
 
     def __init__(self, story: Tree) -> None:
         self.story = copy.deepcopy(story)

@@ -1,8 +1,8 @@
 """Books that are open: every edit of a story goes through `Books.edit`, and only through it.
 
 In: a book's name, edits based on a revision. Out: a revision that is kept (first in the library, then in
-story.json, which is the truth that every other program reads), or a refusal. A file that somebody else changed
-is taken as an edit of theirs. Knows nothing of pictures and pages.
+story.json, which is the truth that every other program reads), or a refusal. A file that somebody else
+changed is taken as an edit of theirs. Knows nothing of pictures and pages.
 """
 
 from __future__ import annotations
@@ -59,15 +59,17 @@ class Books:
 
     Args:
         changed: called after every new current revision with the book, its revision, what was done, and who.
+        check: raises a StoryError when no pages can be made of a story.
     """
 
     def __init__(
         self,
         workspace: Workspace,
         library: Library,
-        changed: Callable[[str, int, str, str], None] = lambda book, revision, what, client: None,
+        changed: Callable[[str, int, str, str], None],
+        check: Callable[[str, Story], object],
     ) -> None:
-        self._workspace, self._library, self._changed = workspace, library, changed
+        self._workspace, self._library, self._changed, self._check = workspace, library, changed, check
         self.revisions = Revisions(library)
         self._open: dict[str, _Open] = {}
         self._lock = threading.Lock()
@@ -98,6 +100,7 @@ class Books:
         """A book of a story; its folder is there, with the files that the story names."""
         path = self._workspace.books / name / "story.json"
         story = self._checked(tree, path)
+        self._check(name, story)
         text = written(tree)
         self.revisions.begin(name, text, what)
         write_bytes(path, text.encode())
@@ -116,9 +119,10 @@ class Books:
             state = self.state(name)
             if base != state.revision:
                 raise self._conflict(name, base, edits, state)
-            change, tree, _ = self.tried(state, edits)
+            change, tree, story = self.tried(state, edits)
             if tree == state.tree:
                 return change
+            self._check(name, story)
             told = what or _summary(change.done)
             new = self.revisions.add(name, base, written(tree), told)
             if new is None:
@@ -166,9 +170,7 @@ class Books:
         after = self.revisions.after(state.name, state.revision)
         return current.what if current and current.parent else "", after.what if after else ""
 
-    def _move(
-        self, name: str, base: int, goal: Callable[[], int | None], what: str, client: str
-    ) -> State:
+    def _move(self, name: str, base: int, goal: Callable[[], int | None], what: str, client: str) -> State:
         with self._opened(name).lock:
             state = self.state(name)
             if base != state.revision:

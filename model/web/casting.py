@@ -1,4 +1,5 @@
-"""The cast of a book: each look's reference, the candidates of its rehearsal, its versions, where it was seen.
+"""The cast of a book: each look's reference, the candidates of its rehearsal, its versions, where it was
+seen.
 
 In: a book, a look, a person's choice. Out: the same as views. Choices are kept in the character database, as
 `run.py characters` keeps them. No network is loaded: a picture that is given is taken whole.
@@ -95,7 +96,9 @@ def approve(house: House, book: str, key: str, variant: str, picture: BlobId) ->
         house.library.load(picture)
         characters.choose(one.id, [picture], "sighting", "a sighting approved")
     else:
-        raise ConfigError(f"{member.name}: picture {picture[:12]} is none of its own; choose a candidate or a crop")
+        raise ConfigError(
+            f"{member.name}: picture {picture[:12]} is none of its own; choose a candidate or a crop"
+        )
     return _changed(house, book, key, variant)
 
 

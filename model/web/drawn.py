@@ -77,7 +77,9 @@ class BookDrawn:
     record: RunRecord | None
 
 
-def drawn_of(plan: Plan, folder: Path, settings: Settings, checkpoint: Checkpoint, library: Library) -> BookDrawn:
+def drawn_of(
+    plan: Plan, folder: Path, settings: Settings, checkpoint: Checkpoint, library: Library
+) -> BookDrawn:
     """Look a book up.
 
     Args:
@@ -240,8 +242,8 @@ class _Ledger:
         elif any(before.boxes[one.character] != one.box.as_tuple() for one in panel.figures):
             changed.append("a box moved")
         regions = asked.get("regions", ())
-        if any(region.get("prompt") != one.prompt for region, one in zip(regions, panel.figures, strict=False)):
+        if any(
+            region.get("prompt") != one.prompt for region, one in zip(regions, panel.figures, strict=False)
+        ):
             changed.append("what a figure does or looks like changed")
         return "; ".join(changed) or "its cast or its settings changed"
-
-

@@ -1,7 +1,7 @@
 """Edits: what the page may do to a story, each a small typed operation.
 
-In: JSON of a request. Out: frozen values, told apart by `do`. How they change a story is told by `applying.py`.
-Panels go by their ids (`p001_02`), lines and figures by their places in the panel, from 0.
+In: JSON of a request. Out: frozen values, told apart by `do`. How they change a story is told by
+`applying.py`. Panels go by their ids (`p001_02`), lines and figures by their places in the panel, from 0.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class SetPanel(_Edit):
 
 
 class SetFigure(_Edit):
-    """Set keys of a figure: id, variant, box, action, expression, description; an empty value takes one out."""
+    """Set keys of a figure: id, variant, box, action, expression, description; an empty value takes one
+    out."""
 
     do: Literal["set_figure"]
     panel: PanelId

@@ -35,9 +35,7 @@ def search(house: House, text: str, limit: int) -> s.Hits:
     return s.Hits(hits=found)
 
 
-def replaced(
-    house: House, book: str, wanted: s.ReplaceRequest
-) -> tuple[list[s.Hit], list[e.Edit]]:
+def replaced(house: House, book: str, wanted: s.ReplaceRequest) -> tuple[list[s.Hit], list[e.Edit]]:
     """Every place of a book as it would read, and the edits that do it."""
     story = house.books.state(book).story
     pattern = re.compile(re.escape(wanted.find), 0 if wanted.case else re.IGNORECASE)
@@ -90,8 +88,13 @@ def _edit(story: Story, spot: Spot, text: str) -> e.Edit:
 def _hit(book: str, title: str, spot: Spot, text: str, start: int, end: int) -> s.Hit:
     _, page, panel, character, field, _ = spot
     return s.Hit(
-        book=book, title=title, panel=panel, page=page, character=character, field=field, text=text, start=start,
+        book=book,
+        title=title,
+        panel=panel,
+        page=page,
+        character=character,
+        field=field,
+        text=text,
+        start=start,
         end=end,
-    )  # fmt: skip
-
-
+    )

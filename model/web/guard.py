@@ -1,7 +1,7 @@
 """The guard: which requests are answered at all, and what every answer says about itself.
 
-Against pages elsewhere that a browser shows beside ours: the Host must be one of this server's (a name that was
-rebound to this address is not), a request that changes anything must come from our own page (Origin, or
+Against pages elsewhere that a browser shows beside ours: the Host must be one of this server's (a name that
+was rebound to this address is not), a request that changes anything must come from our own page (Origin, or
 Sec-Fetch-Site where there is none), bodies have an end, and no answer may be framed or run scripts of others.
 With a token, the first request has it in its address and gets a cookie for it; the others need the cookie.
 """
@@ -15,7 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.web.problems import problem
@@ -23,7 +23,8 @@ from model.web.problems import problem
 COOKIE = "autostudio"
 LARGEST = 32 << 20  # bytes of a body
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; "
     "font-src 'self'; media-src 'self'; frame-src 'self'; worker-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors {framing}"
 )
@@ -73,22 +74,27 @@ class Guard:
         if refusal:
             await problem(403, "forbidden", refusal)(scope, receive, said)
             return
-        if self._token:
-            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if given and hmac.compare_digest(given.encode(), self._token.encode()):
-                answer = RedirectResponse(scope["path"], 303)
-                answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
-                await answer(scope, receive, said)
-                return
-            if not self._knows(headers) and scope["path"] != "/healthz":
-                told = "this studio needs the token of its address; open the address that it printed"
-                await problem(403, "forbidden", told)(scope, receive, said)
-                return
+        if self._token and (answer := self._at_the_door(scope, headers)) is not None:
+            await answer(scope, receive, said)
+            return
         size = headers.get("content-length", "0")
         if not size.isdigit() or int(size) > LARGEST:
             await problem(413, "request", f"a body of at most {LARGEST >> 20} MB")(scope, receive, said)
             return
         await self._app(scope, _bounded(receive), said)
+
+    def _at_the_door(self, scope: Scope, headers: Headers) -> Response | None:
+        """A cookie for the token, a refusal without either; None: come in."""
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if given and hmac.compare_digest(given.encode(), self._token.encode()):
+            answer = RedirectResponse(scope["path"], 303)
+            answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
+            return answer
+        if self._knows(headers) or scope["path"] == "/healthz":
+            return None
+        return problem(
+            403, "forbidden", "this studio needs the token of its address; open the address that it printed"
+        )
 
     def _refusal(self, scope: Scope, headers: Headers) -> str:
         host = headers.get("host", "")

@@ -2,8 +2,8 @@
 
 In: events from any thread. Out: lines of server-sent events. Each is written as text once, and put into the
 queue of every listener by the one thread that runs the server's loop; a queue has an end. A slow listener
-loses previews and progress first; one that loses anything else is told to load everything again (`resync`), as
-is one that comes back after more than is remembered.
+loses previews and progress first; one that loses anything else is told to load everything again (`resync`),
+as is one that comes back after more than is remembered.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Likes, dislikes and scores on the page, by the vectors that the library has of drawn panels.
 
-In: pictures of the library by name. Out: the vibe memory's word on them. A picture's vector was made when it was
-drawn, so no network is loaded here; where panels and vibe memory are of different encoders there is no score,
-and liking is refused with what to do.
+In: pictures of the library by name. Out: the vibe memory's word on them. A picture's vector was made when it
+was drawn, so no network is loaded here; where panels and vibe memory are of different encoders there is no
+score, and liking is refused with what to do.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def give_opinion(house: House, said: s.Opinion) -> None:
         vector, space = _vector(house.library, BlobId(said.picture))
         if encoder_name() != "starter":
             raise ConfigError(
-                f"vibe: the memory is of {encoder_name()}, panels are seen by the starter's encoder; like the "
-                "panel's file with run.py vibe like, or unset CLIP_MODEL_NAME"
+                f"vibe: the memory is of {encoder_name()}, panels are seen by the starter's encoder; like "
+                "the panel's file with run.py vibe like, or unset CLIP_MODEL_NAME"
             )
         path = house.library.blob_path(BlobId(said.picture))
         memory = Memory(
@@ -78,7 +78,9 @@ def give_opinion(house: House, said: s.Opinion) -> None:
             vector=vector,
             category=said.category,
             space=space,
-            copies=(Copy(timestamp=time.time(), facts={"source": str(path), "blob": said.picture}),),
+            copies=(
+                Copy(timestamp=round(time.time(), 3), facts={"source": str(path), "blob": said.picture}),
+            ),
         )
         _forget(said.picture)
         vibe.remember([(memory, stored_picture(house.library.load(BlobId(said.picture))))])
@@ -89,18 +91,14 @@ def give_opinion(house: House, said: s.Opinion) -> None:
 
 def opinions() -> dict[str, bool]:
     """Picture → whether it is liked, of those that somebody has said something about."""
-    return {
-        memory.fact("blob"): memory.liked for memory in get_vibe_memory().memories if memory.fact("blob")
-    }
+    return {memory.fact("blob"): memory.liked for memory in get_vibe_memory().memories if memory.fact("blob")}
 
 
 def scores_view(house: House, book: str, category: str | None = None) -> s.ScoresView:
     """How the panels of a book score now, and which of them the threshold would send back."""
     sight = house.sight(book)
     settings = house.studio(book).settings
-    shown = {
-        name: one.shown.picture for name, one in sight.drawn.panels.items() if one.shown is not None
-    }
+    shown = {name: one.shown.picture for name, one in sight.drawn.panels.items() if one.shown is not None}
     scores = score_all(house.library, list(shown.values()), category or settings.vibe_category)
     found = [
         s.PanelScore(panel=panel, score=round(scores[picture], 4), picture=picture)
@@ -148,7 +146,8 @@ def explained(house: House, picture: BlobId, category: str | None) -> s.Explaine
             liked=one.memory.liked,
             weight=round(one.contribution, 4),
             words=f"{one.contribution:+.2f}: {'like' if one.similarity > 0 else 'unlike'} a picture that you "
-            f"{'like' if one.memory.liked else 'dislike'} ({one.memory.category}, similarity {one.similarity:+.2f})",
+            f"{'like' if one.memory.liked else 'dislike'} ({one.memory.category}, similarity "
+            f"{one.similarity:+.2f})",
         )
         for one in found.influences
     ]
@@ -194,7 +193,9 @@ def _forget(picture: str) -> None:
 
 
 def _vector(library: Library, picture: BlobId) -> tuple[NDArray[np.float16], str]:
-    rows = library.rows("SELECT embedding, space FROM panels WHERE blob = ? AND embedding IS NOT NULL", (picture,))
+    rows = library.rows(
+        "SELECT embedding, space FROM panels WHERE blob = ? AND embedding IS NOT NULL", (picture,)
+    )
     if not rows:
         if not library.blob_path(picture).is_file():
             raise KeyError(f"picture {picture[:12]}")

@@ -47,7 +47,11 @@ def teach(app: FastAPI) -> None:
     for kind, status, name in _KINDS:
 
         def answer(_: Request, error: Exception, status: int = status, name: str = name) -> JSONResponse:
-            told = f"{error.args[0] if error.args else ''}: there is no such thing here" if status == 404 else str(error)
+            told = (
+                f"{error.args[0] if error.args else ''}: there is no such thing here"
+                if status == 404
+                else str(error)
+            )
             return problem(status, name, told)
 
         app.add_exception_handler(kind, answer)

@@ -1,8 +1,8 @@
 """The queue: which job is done next, by the one worker, and what became of it.
 
-In: jobs from requests. Out: work for the worker's process, rows in the library, events. A job that ran when the
-server was killed is queued again at the start, and goes on by the keys of what is drawn. The worker's process is
-started with the first job.
+In: jobs from requests. Out: work for the worker's process, rows in the library, events. A job that ran when
+the server was killed is queued again at the start, and goes on by the keys of what is drawn. The worker's
+process is started with the first job.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -186,7 +187,9 @@ class Queue:
             if self._closed:
                 return
             self.jobs.became(
-                job.id, "failed", message="the drawing process ended (out of memory?); try again, or see its log"
+                job.id,
+                "failed",
+                message="the drawing process ended (out of memory?); try again, or see its log",
             )
         finally:
             if not self._closed:
@@ -198,62 +201,29 @@ class Queue:
             self.jobs.became(job.id, state, message=ended.message)
 
     def _happened(self, job: Job, event: run.Event) -> None:
-        about: dict[str, Any] = {"job": job.id, "book": job.book}
+        """Keep what has to be kept of an event, and pass it on."""
         live = self._live.setdefault(job.id, {})
         match event:
             case run.StageBegun():
                 live |= {"stage": event.stage, "total": event.total, "done": 0.0, "began": time.monotonic()}
-                facts = {"stage": event.stage, "total": event.total, "done": False, "seconds": 0.0}
-                self._hub.send("stage", about | facts)
-            case run.StageDone():
-                facts = {"stage": event.stage, "total": event.total, "done": True, "seconds": event.seconds}
-                self._hub.send("stage", about | facts)
             case run.Progress():
-                left = None
-                if event.done > 0 and "began" in live:
-                    spent = time.monotonic() - live["began"]
-                    left = round(spent / event.done * (event.total - event.done), 1)
-                facts = {
-                    "stage": event.stage,
-                    "done": event.done,
-                    "total": event.total,
-                    "step": event.step,
-                    "steps": event.steps,
-                    "left": left,
-                }
-                live |= facts
-                self._hub.send("progress", about | facts)
+                live |= {**asdict(event), "left": _left(event, live)}
             case run.Preview():
-                name = event.name.replace("/", "~")
                 while len(self._previews) > _PREVIEWS:
                     self._previews.pop(next(iter(self._previews)))
-                self._previews[job.id, name] = event.step, event.picture
-                address = f"/api/previews/{job.id}/{name}.png?step={event.step}"
-                facts = {"name": event.name, "step": event.step, "steps": event.steps, "address": address}
-                self._hub.send("preview", about | facts)
+                self._previews[job.id, _flat(event.name)] = event.step, event.picture
             case run.PictureDrawn():
                 if not event.cached:
                     self.jobs.cost(job.id, 1, 0.0)
                 self._moved(job.book)
-                facts = {"name": event.name, "key": event.key, "picture": event.blob}
-                self._hub.send("drawn", about | facts | {"cached": event.cached, "seconds": event.seconds})
             case run.PanelJudged():
-                said = {
-                    "accepted": event.accepted,
-                    "reasons": list(event.reasons),
-                    "scores": dict(event.scores),
-                }
+                said = {"accepted": event.accepted, "reasons": event.reasons, "scores": dict(event.scores)}
                 keep_judgement(self._library, event.key, said)
                 self._moved(job.book)
-                facts = {"panel": event.panel, "attempt": event.attempt, "key": event.key, "picture": event.blob}
-                self._hub.send("judged", about | facts | said)
-            case run.Failure():
-                self._hub.send("failure", about | {"name": event.name, "message": event.message})
-            case run.Cost():
-                facts = {"panels": event.panels, "pictures": event.pictures, "seconds": event.seconds}
-                self._hub.send("cost", about | facts)
-            case run.Note():
-                self._hub.send("note", about | {"text": event.text})
+            case _:
+                pass
+        name, facts = told(event, job.id, live)
+        self._hub.send(name, {"job": job.id, "book": job.book, **facts})
 
     def _told(self, number: int) -> s.JobView:
         job = self.jobs.get(number)
@@ -291,3 +261,42 @@ class Queue:
             if process.is_alive():
                 process.kill()
                 process.join(5.0)
+
+
+def told(event: run.Event, job: int, live: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """An event of a run as the page gets it: its name, and facts that JSON takes."""
+    facts = {name: value for name, value in asdict(event).items() if name not in ("blob", "picture")}
+    if isinstance(event, run.PictureDrawn | run.PanelJudged):
+        facts["picture"] = event.blob
+    if isinstance(event, run.Preview):
+        facts["address"] = f"/api/previews/{job}/{_flat(event.name)}.png?step={event.step}"
+    if isinstance(event, run.Progress):
+        facts["left"] = live.get("left")
+    if isinstance(event, run.StageBegun | run.StageDone):
+        facts |= {"done": isinstance(event, run.StageDone), "seconds": getattr(event, "seconds", 0.0)}
+    return _NAMES[type(event)], facts
+
+
+def _left(event: run.Progress, live: Mapping[str, Any]) -> float | None:
+    """Seconds to go, by how long the stage took so far."""
+    if event.done <= 0 or "began" not in live:
+        return None
+    return round((time.monotonic() - live["began"]) / event.done * (event.total - event.done), 1)
+
+
+def _flat(name: str) -> str:
+    """The name of a picture, as a part of an address."""
+    return name.replace("/", "~")
+
+
+_NAMES: Mapping[type, str] = {
+    run.StageBegun: "stage",
+    run.StageDone: "stage",
+    run.Progress: "progress",
+    run.Preview: "preview",
+    run.PictureDrawn: "drawn",
+    run.PanelJudged: "judged",
+    run.Failure: "failure",
+    run.Cost: "cost",
+    run.Note: "note",
+}

@@ -115,7 +115,8 @@ class TextView(Value):
 
 
 class BalloonView(Value):
-    """One balloon. `line`: which line of the panel's `dialogue` it sets; -1 the caption; -2 words of a prompt.
+    """One balloon. `line`: which line of the panel's `dialogue` it sets; -1 the caption; -2 words of a
+    prompt.
 
     A long line may have several, of which all but the first are `joined`. `shapes` are SVG path data, filled
     with `fill` and stroked with `stroke`; `words` is the path of its letters, exactly as printed.
@@ -143,7 +144,8 @@ class BalloonView(Value):
 
 
 class FigureView(Value):
-    """One figure of a panel: as planned (`box`), and as the story says it (`given`: it has a box of its own)."""
+    """One figure of a panel: as planned (`box`), and as the story says it (`given`: it has a box of its
+    own)."""
 
     figure: int
     id: str
@@ -252,7 +254,8 @@ class Move(Value):
 
 
 class Edited(Value):
-    """A saved edit: it survives whatever happens from here on. `pages`: those that the edits named, set again."""
+    """A saved edit: it survives whatever happens from here on. `pages`: those that the edits named, set
+    again."""
 
     revision: Revision
     what: str
@@ -608,7 +611,8 @@ class FlagView(Value):
 
 
 class SettingsChange(Value):
-    """How this book is drawn: flags of `run.py` by their names; None goes back to what the server was given."""
+    """How this book is drawn: flags of `run.py` by their names; None goes back to what the server was
+    given."""
 
     values: Annotated[dict[str, Any], Field(max_length=40)]
 
@@ -627,7 +631,8 @@ class TemplateView(Value):
 
 
 class Hit(Value):
-    """Where a text was found. `field`: "line 0", "scene", "prompt", "negative", "caption", "description", …"""
+    """Where a text was found. `field`: "line 0", "scene", "prompt", "negative", "caption", "description",
+    …"""
 
     book: BookName
     title: str
@@ -660,4 +665,3 @@ class ReplaceRequest(Value):
 class Replaced(Value):
     hits: list[Hit]
     edited: Edited | None = None
-

@@ -43,7 +43,7 @@ def serve(
 
     place = Workspace(workspace)
     held = Held(place)
-    listening = _listening(host, port)
+    listening = listening_at(host, port)
     port = listening.getsockname()[1]
     local = host in LOCAL
     token = "" if local else secrets.token_urlsafe(24)
@@ -53,7 +53,12 @@ def serve(
     house = House(place, flags)
     app = guarded(application(house), hosts=LOCAL if local else (), token=token, framing=framing)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        lifespan="on",
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = uvicorn.Server(config)
@@ -80,7 +85,7 @@ def serve(
     return 0
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_at(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that nobody takes the port in between."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -92,6 +97,6 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigError(
-            f"--port {port}: {host} cannot be listened at ({error.strerror or error}); choose another --port, or 0"
+            f"--port {port}: cannot listen at {host} ({error.strerror or error}); choose another --port, or 0"
         ) from error
     return listening

@@ -44,7 +44,9 @@ def page_view(
         height=sheet.height,
         template=page.template,
         panels=[
-            _panel_view(one, panel, told[index].characters, len(told[index].dialogue), drawn.get(panel.id), faces)
+            _panel_view(
+                one, panel, told[index].characters, len(told[index].dialogue), drawn.get(panel.id), faces
+            )
             for index, (one, panel) in enumerate(zip(sheet.panels, page.panels, strict=True))
         ],
         notes=list(sheet.notes),

@@ -1,7 +1,7 @@
 """Books come and go: from examples, from files dropped in, from nothing, as copies, to the bin and back.
 
-In: what a person wants on the shelf. Out: folders of the workspace, and cards of them. Nothing is deleted: what
-goes, goes to the bin.
+In: what a person wants on the shelf. Out: folders of the workspace, and cards of them. Nothing is deleted:
+what goes, goes to the bin.
 """
 
 from __future__ import annotations
@@ -152,9 +152,7 @@ def restore(house: House, entry: str) -> str:
     return name
 
 
-def _from_file(
-    house: House, data: bytes, path: Path, title: str | None, beside: Path | None = None
-) -> str:
+def _from_file(house: House, data: bytes, path: Path, title: str | None, beside: Path | None = None) -> str:
     tree = read_json_bytes(data, path)
     if not isinstance(tree, dict):
         raise StoryError(f"{path.name}: found no object, expected a story; see the examples")
@@ -215,8 +213,11 @@ def _copy(house: House, name: str, title: str | None) -> str:
 def _copy_decisions(library: Library, story: str, other: str) -> None:
     """A copy shows the tries that the original shows."""
     with library.writing() as connection:
-        for table, columns in (("tries", "panel, first, seed, created"), ("choices", "panel, first, key"),
-                               ("shown", "panel, facts")):
+        for table, columns in (
+            ("tries", "panel, first, seed, created"),
+            ("choices", "panel, first, key"),
+            ("shown", "panel, facts"),
+        ):
             connection.execute(
                 f"INSERT OR IGNORE INTO {table} (story, {columns})"
                 f" SELECT ?, {columns} FROM {table} WHERE story = ?",

@@ -7,6 +7,7 @@ changes. No network is loaded here.
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
-from model.errors import AutoStudioError
+from model.errors import AutoStudioError, ConfigError
+from model.flags import checked
 from model.memory.desk.jobs import Job
 from model.memory.store.library import Library
 from model.story.plan import Plan
 from model.story.schema import Story
+from model.variants import MODEL_NAMES
 from model.web.books import Books, State
 from model.web.drawn import BookDrawn, drawn_of
 from model.web.hub import Hub
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from model.render.weights import Checkpoint
     from model.studio import Studio
 
+# Settings that name files.
+_TYPED = ("out", "library", "lora", "detector", "segmenter", "allow_torchscript")
 _KEPT = 8  # books whose plans and drawings are kept in memory
 
 
@@ -55,7 +60,7 @@ class House:
         self.workspace, self.flags = workspace, dict(flags)
         self.library = Library.open(workspace.library)
         self.hub = Hub()
-        self.books = Books(workspace, self.library, self._edited)
+        self.books = Books(workspace, self.library, self._edited, self.plan)
         self.queue = Queue(self.library, self.hub, self._task_of, self._title_of, self.moved)
         self._sights: OrderedDict[str, tuple[object, Sight]] = OrderedDict()
         self._moves: dict[str, int] = {}
@@ -118,6 +123,26 @@ class House:
         desk = self.books.revisions.desk(book)
         return {**self.flags, **(desk.settings if desk else {})}
 
+    def set_up(self, book: str, values: Mapping[str, Any]) -> None:
+        """Change how a book is drawn; None takes a setting back.
+
+        Raises:
+            ConfigError: a setting is unknown, out of range, or names a file: those are named where the server
+                is started, by whoever sits at the machine.
+            WeightsMissing: the model is not on this machine.
+        """
+        self.books.state(book)
+        for name, value in values.items():
+            if value is not None and (name in _TYPED or not _plain(name, value)):
+                found = f"{name}: found {str(value)[:60]!r}, expected no file and no address"
+                raise ConfigError(f"{found}; start the studio with --{name}")
+        desk = self.books.revisions.desk(book)
+        own = {**(desk.settings if desk else {}), **values}
+        own = {name: value for name, value in own.items() if value is not None}
+        checked(own)
+        _studio(tuple(sorted({**self.flags, **own}.items())), self.workspace.library)
+        self.books.revisions.set_up(book, own)
+
     def moved(self, book: str) -> None:
         """Pictures, tries or references of a book changed; empty: of any."""
         with self._lock:
@@ -149,6 +174,17 @@ class House:
             return self.books.state(book).story.title
         except (KeyError, AutoStudioError):
             return book
+
+
+def _plain(name: str, value: Any) -> bool:
+    """Whether a setting names no file."""
+    if name == "model":
+        return value in MODEL_NAMES
+    if name == "upscaler":
+        return value in ("starter", "none")
+    if name == "gguf":
+        return isinstance(value, str) and re.fullmatch(r"\w{1,12}", value) is not None
+    return isinstance(value, str | int | float | bool)
 
 
 @functools.lru_cache(maxsize=16)

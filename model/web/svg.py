@@ -41,7 +41,8 @@ def _balloon(one: BalloonView) -> str:
         for shape in one.shapes
     )
     rims = "".join(
-        f'<path d="{one.words}" fill="none" stroke="{colour}" stroke-width="{width:.2f}" stroke-linejoin="round"/>'
+        f'<path d="{one.words}" fill="none" stroke="{colour}" stroke-width="{width:.2f}" '
+        'stroke-linejoin="round"/>'
         for colour, width in one.rims
     )
     return f'<g><title>{escape(one.text)}</title>{shapes}{rims}<path d="{one.words}" fill="{one.ink}"/></g>'

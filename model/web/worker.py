@@ -1,8 +1,8 @@
 """The drawing worker: a process of its own, the only one that imports torch.
 
-In, over a pipe: jobs as dicts, and the word to stop. Out: the run's events as they are, and how each job ended.
-When the pipe closes, because the server ended or was killed, the worker ends at once: everything finished is in
-the library, and what it was doing is queued again by the next server.
+In, over a pipe: jobs as dicts, and the word to stop. Out: the run's events as they are, and how each job
+ended. When the pipe closes, because the server ended or was killed, the worker ends at once: everything
+finished is in the library, and what it was doing is queued again by the next server.
 """
 
 from __future__ import annotations
@@ -183,7 +183,9 @@ class _Listener:
         if name in ("Progress", "Preview"):
             key = f"{name} {getattr(event, 'name', '')}"
             now = time.monotonic()
-            if now - self._last.get(key, 0.0) < _WAITED and getattr(event, "step", 0) < getattr(event, "steps", 0):
+            if now - self._last.get(key, 0.0) < _WAITED and getattr(event, "step", 0) < getattr(
+                event, "steps", 0
+            ):
                 return
             self._last[key] = now
         try:
@@ -197,5 +199,3 @@ def _summary(book: Book) -> str:
     failed = f", {report.failed} not drawn" if report.failed else ""
     refused = f", {report.refused} not as asked for" if report.refused else ""
     return f"{report.drawn} pictures drawn, {report.cached} panels were there{refused}{failed}"
-
-

@@ -1,4 +1,5 @@
-"""The workspace: the one folder in which everything of a studio lies, and the lock that keeps it to one server.
+"""The workspace: the one folder in which everything of a studio lies, and the lock that keeps it to one
+server.
 
     WORKSPACE/books/<name>/story.json   the truth; `book/` beside it is what was drawn and bound
     WORKSPACE/library/                  drawn panels, characters, revisions, the queue
@@ -79,7 +80,9 @@ class Held:
         try:
             _lock(self._handle)
         except OSError as error:
-            told = os.pread(self._handle, 400, 1).decode("utf-8", "replace").strip() if os.name != "nt" else ""
+            told = (
+                os.pread(self._handle, 400, 1).decode("utf-8", "replace").strip() if os.name != "nt" else ""
+            )
             os.close(self._handle)
             where = f"at {told}" if told else "already"
             raise ConfigError(
@@ -107,5 +110,3 @@ def _lock(handle: int) -> None:
     import fcntl
 
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-

@@ -1,4 +1,5 @@
-"""The queue of a studio: what is to be drawn, in which order, and what became of it. Survives whatever happens.
+"""The queue of a studio: what is to be drawn, in which order, and what became of it. Survives whatever
+happens.
 
 In: jobs as values. Out: the same, in order. Knows nothing of who does them.
 """
@@ -6,6 +7,7 @@ In: jobs as values. Out: the same, in order. Knows nothing of who does them.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +82,8 @@ class Jobs:
             if row is None:
                 return None
             connection.execute(
-                "UPDATE jobs SET state = 'running', started = coalesce(started, ?), ended = NULL WHERE id = ?",
+                "UPDATE jobs SET state = 'running', started = coalesce(started, ?), ended = NULL"
+                " WHERE id = ?",
                 (time.time(), row["id"]),
             )
         return self.get(row["id"])
@@ -142,6 +145,6 @@ class Jobs:
         return tuple(map(_job, rows))
 
 
-def _job(row: Mapping[str, Any]) -> Job:
+def _job(row: sqlite3.Row) -> Job:
     facts = {key: row[key] for key in row.keys()}  # noqa: SIM118, a Row is no mapping
     return Job(**{**facts, "args": json.loads(facts["args"])})

@@ -82,7 +82,8 @@ class Revisions:
                 "INSERT INTO desks (book, current, written, settings) VALUES (?, 1, 1, '{}')", (book,)
             )
             connection.execute(
-                "INSERT INTO revisions (book, number, parent, what, story, created) VALUES (?, 1, NULL, ?, ?, ?)",
+                "INSERT INTO revisions (book, number, parent, what, story, created)"
+                " VALUES (?, 1, NULL, ?, ?, ?)",
                 (book, what, story, time.time()),
             )
         return 1
@@ -95,7 +96,8 @@ class Revisions:
             number = self._library.rows("SELECT max(number) AS n FROM revisions WHERE book = ?", (book,))
             new = int(number[0]["n"]) + 1
             connection.execute(
-                "INSERT INTO revisions (book, number, parent, what, story, created) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO revisions (book, number, parent, what, story, created)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (book, new, base, what, story, time.time()),
             )
             connection.execute("UPDATE desks SET current = ? WHERE book = ?", (new, book))

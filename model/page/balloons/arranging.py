@@ -136,8 +136,7 @@ def _around_people(
                 return None
             continue
         wanted = tuple(
-            _wanted(part, bodies, head)
-            for part, bodies, head in zip(parts, settings, heads, strict=True)
+            _wanted(part, bodies, head) for part, bodies, head in zip(parts, settings, heads, strict=True)
         )
         ways = arrangements(wanted, room, spared, figures, direction, strict=strict)
         placements = [one for one in ways if one.clear]

@@ -1,4 +1,5 @@
-"""Vectors: a panel's balloons as SVG path data, letter for letter as they are printed, for a page on a screen.
+"""Vectors: a panel's balloons as SVG path data, letter for letter as they are printed, for a page on a
+screen.
 
 In: balloons, faces. Out: strings and colours. Nothing is drawn.
 """

@@ -36,7 +36,9 @@ async def body_of(request: Request) -> bytes:
     try:
         data = await request.body()
     except ClientDisconnect as error:
-        raise ConfigError("body: found more than is taken, expected at most 32 MB; send a smaller file") from error
+        raise ConfigError(
+            "body: found more than is taken, expected at most 32 MB; send a smaller file"
+        ) from error
     if not data:
         raise ConfigError("body: found nothing, expected a file; send its bytes")
     return data

@@ -84,7 +84,9 @@ def redo(house: Here, book: s.BookName, wanted: s.Move) -> s.Edited:
 
 
 @router.post("/books/{book}/revert/{revision}", responses=CONFLICT)
-def revert(house: Here, book: s.BookName, revision: Annotated[int, Path(ge=1, lt=2**53)], wanted: s.Move) -> s.Edited:
+def revert(
+    house: Here, book: s.BookName, revision: Annotated[int, Path(ge=1, lt=2**53)], wanted: s.Move
+) -> s.Edited:
     """To any state that there was."""
     house.books.revert(book, wanted.base, revision, wanted.client)
     return views.edited(house, book, None)
@@ -111,15 +113,7 @@ def revisions(
 @router.patch("/books/{book}/settings")
 def settings(house: Here, book: s.BookName, wanted: s.SettingsChange) -> s.SettingsView:
     """How this book is drawn."""
-    from model.flags import checked
-
-    house.books.state(book)
-    barred = {"out", "library"} & set(wanted.values)
-    desk = house.books.revisions.desk(book)
-    own = {**(desk.settings if desk else {}), **wanted.values}
-    own = {name: value for name, value in own.items() if value is not None and name not in barred}
-    checked(own)
-    house.books.revisions.set_up(book, own)
+    house.set_up(book, wanted.values)
     house.hub.send("settings", {"book": book})
     return s.SettingsView(settings=house.settings_of(book))
 
@@ -134,5 +128,3 @@ def templates(house: Here, panels: Annotated[int, Path(ge=1, le=12)]) -> list[s.
         )
         for name in templates_for(panels)
     ]
-
-

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from model.files import BlobId
-from model.web import casting, schemas as s, telling
+from model.web import casting, telling
+from model.web import schemas as s
 from model.web.edits import CharacterId, PanelId
 from model.web.routes.answers import CONFLICT, REFUSALS, body_of
 from model.web.state import Here
@@ -31,7 +32,9 @@ def approve(
 
 
 @router.post("/books/{book}/cast/{character}/pin")
-def pin(house: Here, book: s.BookName, character: CharacterId, wanted: s.Pin, variant: Variant = "") -> s.LookView:
+def pin(
+    house: Here, book: s.BookName, character: CharacterId, wanted: s.Pin, variant: Variant = ""
+) -> s.LookView:
     """The reference stays, whatever the story says."""
     return casting.pin(house, book, character, variant, wanted.pinned)
 

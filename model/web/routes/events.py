@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
-from model.pictures import OWN, read_picture
 from model.files import BlobId
+from model.pictures import OWN, read_picture
 from model.web.routes.answers import REFUSALS
 from model.web.state import Here, House
 
@@ -27,7 +27,9 @@ async def events(
 ) -> StreamingResponse:
     """Server-sent events of a book, or of all."""
     return StreamingResponse(
-        house.hub.listen(book, last_event_id), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        house.hub.listen(book, last_event_id),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
@@ -68,5 +70,3 @@ def _smaller(house: House, blob: str, width: int) -> bytes:
     coded = io.BytesIO()
     picture.save(coded, "PNG", compress_level=3)
     return coded.getvalue()
-
-

@@ -26,7 +26,10 @@ _TYPES = {
     **{".cbz": "application/vnd.comicbook+zip", ".epub": "application/epub+zip"},
 }
 # The reader has its script inside, and reads nothing but its pages: it runs as a page of nobody.
-_READER = "sandbox allow-scripts; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_READER = (
+    "sandbox allow-scripts; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'"
+)
 
 
 @router.get("/books/{book}/cover", response_class=Response)
@@ -54,7 +57,9 @@ def files(house: Here, book: s.BookName) -> s.FilesView:
         if form and path.is_file() and not path.name.startswith("."):
             address = f"/api/books/{book}/files/{name}"
             found.append(
-                s.FileView(name=name, form=form, bytes=path.stat().st_size, address=address, stale=form in stale)
+                s.FileView(
+                    name=name, form=form, bytes=path.stat().st_size, address=address, stale=form in stale
+                )
             )
     return s.FilesView(files=found, formats=list(FORMATS))
 

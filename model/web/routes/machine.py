@@ -61,7 +61,9 @@ def flags() -> list[s.FlagView]:
     return [
         s.FlagView(
             name=flag.name,
-            kind={str: "text", int: "whole", float: "number", bool: "flag", tuple: "list"}.get(flag.kind, "text"),
+            kind={str: "text", int: "whole", float: "number", bool: "flag", tuple: "list"}.get(
+                flag.kind, "text"
+            ),
             help=flag.described,
             choices=list(flag.choices),
             low=flag.low,

@@ -1,4 +1,5 @@
-"""The tries of a panel: all of them, which one is shown, what a person thinks of them; and the vibe memory."""
+"""The tries of a panel: all of them, which one is shown, what a person thinks of them; and the vibe
+memory."""
 
 from __future__ import annotations
 

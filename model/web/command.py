@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model.cli import add_flag
 from model.errors import PackageMissing
-from model.flags import FLAGS
+from model.flags import FLAGS, add_flag
 from model.program import as_typed
 
 PORT = 7860
@@ -25,7 +24,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument(
-        "--workspace", type=Path, default=Path("studio"), metavar="DIR", help="where books lie (default: studio)"
+        "--workspace",
+        type=Path,
+        default=Path("studio"),
+        metavar="DIR",
+        help="where books lie (default: studio)",
     )
     top.add_argument(
         "--host",
@@ -36,7 +39,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--port", type=int, default=PORT, help=f"0: any free one (default: {PORT})")
     top.add_argument("--no_open", action="store_true", help="do not open the browser")
     top.add_argument(
-        "--frame_of", default="", metavar="ORIGIN", help="a page that may show this one in a frame, as Colab's does"
+        "--frame_of",
+        default="",
+        metavar="ORIGIN",
+        help="a page that may show this one in a frame, as Colab's does",
     )
     group = top.add_argument_group("how books are drawn, unless a book says otherwise")
     for flag in FLAGS:
@@ -57,7 +63,7 @@ def run(flags: argparse.Namespace) -> int:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise PackageMissing(
-            f"the studio needs {error.name}, which is not installed; install it: pip install 'autostudio[web]'"
+            f"the studio needs {error.name}, which is not installed; run pip install 'autostudio[web]'"
         ) from error
     from model.flags import checked
     from model.web.serve import serve
