@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from model import __version__
@@ -45,7 +46,7 @@ def _main(argv: Sequence[str] | None) -> int:
     command = words[0] if words and words[0] in {*COMMANDS, *MEMORIES} else "draw"
     rest = words[1:] if words and words[0] == command else words
     if command in MEMORIES:
-        module = importlib.import_module(PLACES.get(command, f"model.commands.{command}"))
+        module = module_of(command)
         flags, run = module.parser().parse_args(rest), module.run
     else:
         flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
@@ -158,5 +159,9 @@ MEMORIES: dict[str, str] = {
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }
 
-# Where a command's parser is, if it is not in a module of model/commands.
-PLACES = {"studio": "model.web.command"}
+
+def module_of(command: str) -> ModuleType:
+    """Where the parser of a command of MEMORIES is."""
+    return importlib.import_module(
+        "model.web.command" if command == "studio" else f"model.commands.{command}"
+    )

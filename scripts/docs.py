@@ -49,7 +49,7 @@ def tool_tables() -> str:
 
 
 def _tool(command: str) -> str:
-    parser: argparse.ArgumentParser = importlib.import_module(f"model.commands.{command}").parser()
+    parser: argparse.ArgumentParser = cli.module_of(command).parser()
     parts = [f"### {command}", str(parser.description)]
     choices = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if choices:
