@@ -76,7 +76,7 @@ DRAWN_WORLD = (
     "scripts.starter.detector",
 )
 # Tests of scripts/ itself, and of documents, which are generated and tell to run it.
-OF_SCRIPTS = ("starter/", "bench/", "documents/", "test_docs.py", "test_house.py")
+OF_SCRIPTS = ("browser/", "starter/", "bench/", "documents/", "test_docs.py", "test_house.py")
 
 
 def test_tests_of_the_product_need_nothing_of_scripts_but_the_drawn_world() -> None:
