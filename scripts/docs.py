@@ -10,7 +10,6 @@ tests/test_docs.py fails when a part is stale.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path

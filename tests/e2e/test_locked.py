@@ -1,4 +1,5 @@
-"""Locked panels keep their pictures, panels that move keep theirs, balloons that were moved keep their places."""
+"""Locked panels keep their pictures, panels that move keep theirs, balloons that were moved keep their
+places."""
 
 from __future__ import annotations
 

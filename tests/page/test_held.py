@@ -27,7 +27,9 @@ def _panel(*places: tuple[float, float] | None, text: str = "It is late, let us 
 
 
 def _lettered(art: PanelArt) -> tuple[Rect, ...]:
-    return tuple(one.rect for one in letter_panel(art, FRAME, WHOLE, "ltr", Hand(faces=house_faces())).balloons)
+    return tuple(
+        one.rect for one in letter_panel(art, FRAME, WHOLE, "ltr", Hand(faces=house_faces())).balloons
+    )
 
 
 @given(x=st.floats(0, 1), y=st.floats(0, 1))
