@@ -79,6 +79,6 @@ def _described(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | No
     return app
 
 
-def guarded(app: ASGIApp, *, hosts: Collection[str], token: str = "", framing: str = "'none'") -> ASGIApp:
-    """The application as it is served."""
-    return Guard(app, hosts=hosts, token=token, framing=framing)
+def guarded(app: ASGIApp, *, hosts: Collection[str], **rules: Any) -> ASGIApp:
+    """The application as it is served; see `Guard`."""
+    return Guard(app, hosts=hosts, **rules)

@@ -13,7 +13,7 @@ from model.flags import FLAGS, add_flag
 from model.program import as_typed
 
 PORT = 7860
-_OWN = ("workspace", "host", "port", "no_open", "frame_of")
+_OWN = ("workspace", "host", "port", "no_open", "frame_of", "allow_host")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
         default="",
         metavar="ORIGIN",
         help="a page that may show this one in a frame, as Colab's does",
+    )
+    top.add_argument(
+        "--allow_host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a proxy before this server, by its name, or *.NAME; may be given several times",
     )
     group = top.add_argument_group("how books are drawn, unless a book says otherwise")
     for flag in FLAGS:
@@ -77,4 +84,5 @@ def run(flags: argparse.Namespace) -> int:
         browser=not flags.no_open,
         flags=said,
         framing=flags.frame_of or "'none'",
+        proxies=flags.allow_host,
     )

@@ -44,13 +44,22 @@ class Guard:
         hosts: names by which this server may be asked for, without port; empty: any address, by the token
             alone (a server for others does not know its names).
         token: that every request needs; empty: none does.
+        proxies: further names, for a proxy that stands before this server: it is asked by them, and pages
+            come from them; "*.example.org" is every name below that one.
         framing: who may show the page in a frame, as `frame-ancestors` says it.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str], token: str = "", framing: str = "'none'"
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        token: str = "",
+        framing: str = "'none'",
+        proxies: Collection[str] = (),
     ) -> None:
         self._app, self._hosts, self._token = app, frozenset(hosts), token
+        self._proxies = tuple(proxies)
         self._policy = POLICY.format(framing=framing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,19 +108,25 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> str:
         host = headers.get("host", "")
         name = _name_of(host)
-        if self._hosts and name not in self._hosts:
+        if self._hosts and name not in self._hosts and not self._is_proxy(name):
             return f"Host {name[:80]!r}: this studio answers to {', '.join(sorted(self._hosts))} only"
         if not self._hosts and not _plausible(name):
             return f"Host {name[:80]!r}: not the name of a host"
         origin = headers.get("origin")
         own = {f"http://{host}", f"https://{host}"}
-        if origin is not None and origin not in own:
+        from_proxy = origin is not None and self._is_proxy(_name_of(origin.partition("//")[2]))
+        if origin is not None and origin not in own and not from_proxy:
             return f"Origin {origin[:80]!r}: this studio takes requests from its own page only"
         if scope["method"] not in _SAFE and origin is None:
             site = headers.get("sec-fetch-site", "none")
             if site not in ("same-origin", "none"):
                 return "a request of another page"
         return ""
+
+    def _is_proxy(self, name: str) -> bool:
+        return any(
+            name.endswith(proxy[1:]) if proxy.startswith("*.") else name == proxy for proxy in self._proxies
+        )
 
     def _knows(self, headers: Headers) -> bool:
         try:

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,14 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
-    workspace: Path, *, host: str, port: int, browser: bool, flags: Mapping[str, Any], framing: str = "'none'"
+    workspace: Path,
+    *,
+    host: str,
+    port: int,
+    browser: bool,
+    flags: Mapping[str, Any],
+    framing: str = "'none'",
+    proxies: Collection[str] = (),
 ) -> int:
     """Serve a workspace.
 
@@ -32,6 +39,7 @@ def serve(
         browser: open the page.
         flags: how books are drawn that have no settings of their own.
         framing: who may show the page in a frame.
+        proxies: names of proxies before this server; see `Guard`.
     Raises:
         ConfigError: the port is taken, or another studio has the workspace.
     """
@@ -51,7 +59,9 @@ def serve(
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/{f'?token={token}' if token else ''}"
     held.tell(address.partition("?")[0])
     house = House(place, flags)
-    app = guarded(application(house), hosts=LOCAL if local else (), token=token, framing=framing)
+    app = guarded(
+        application(house), hosts=LOCAL if local else (), token=token, framing=framing, proxies=proxies
+    )
     config = uvicorn.Config(
         app,
         log_config=None,

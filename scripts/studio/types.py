@@ -88,7 +88,7 @@ def declarations(document: dict[str, Any]) -> str:
 
 
 def document() -> dict[str, Any]:
-    """The server's OpenAPI document; starts nothing."""
+    """The server's OpenAPI document; nothing is served."""
     from model.web.app import openapi_document
 
     return openapi_document()

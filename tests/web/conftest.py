@@ -85,11 +85,13 @@ class Client:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, token: str = "", **flags: Any) -> Iterator[Client]:
+def serving(
+    folder: Path, *, token: str = "", proxies: tuple[str, ...] = (), **flags: Any
+) -> Iterator[Client]:
     """A studio on a workspace."""
     house = House(Workspace(folder), flags)
     listening = listening_at("127.0.0.1", 0)
-    app = guarded(application(house), hosts=LOCAL, token=token)
+    app = guarded(application(house), hosts=LOCAL, token=token, proxies=proxies)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

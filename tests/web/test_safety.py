@@ -72,6 +72,18 @@ def test_others_need_the_token(tmp_path: Path) -> None:
         assert client.ask("GET", "/api/shelf", headers={"Cookie": "autostudio=x"}).status == 403
 
 
+def test_a_proxy_is_let_in_by_its_name(tmp_path: Path) -> None:
+    with serving(tmp_path / "studio", proxies=("*.proxy.example",)) as client:
+        one = {"Host": "a-7860.proxy.example"}
+        assert client.ask("GET", "/api/shelf", headers=one).status == 200
+        page = {"Origin": "https://a-7860.proxy.example"}
+        assert client.ask("POST", "/api/books", {"title": "x"}, headers=page).status == 201
+        for name in ("proxy.example.evil.example", "evilproxy.example"):
+            assert client.ask("GET", "/api/shelf", headers={"Host": name}).status == 403
+            origin = {"Origin": f"https://{name}"}
+            assert client.ask("POST", "/api/books", {"title": "x"}, headers=origin).status == 403
+
+
 def test_bodies_have_an_end(client: Client, book: str) -> None:
     address = f"/api/books/{book}/cast/mika/picture"
     told = client.ask("POST", address, headers={"Content-Length": str(1 << 40)})

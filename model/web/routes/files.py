@@ -39,7 +39,7 @@ def cover(house: Here, book: s.BookName, v: Annotated[str, Query(max_length=40)]
     if not path.is_file():
         raise KeyError(f"cover of {book}")
     kept = {"Cache-Control": "private, max-age=31536000, immutable"} if v else {}
-    return Response(_small(path, path.stat().st_mtime_ns), media_type="image/png", headers=kept)
+    return Response(_small(path, path.stat().st_mtime_ns), media_type="image/jpeg", headers=kept)
 
 
 @router.get("/books/{book}/files")
@@ -99,5 +99,5 @@ def _small(path: FilePath, _changed: int) -> bytes:
     picture = read_picture(path, OWN).convert("RGB")
     picture.thumbnail((480, 960))
     coded = io.BytesIO()
-    picture.save(coded, "PNG", compress_level=3)
+    picture.save(coded, "JPEG", quality=85, optimize=True)
     return coded.getvalue()

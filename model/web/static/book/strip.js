@@ -2,6 +2,7 @@
 import { book, edit } from "../lib/book.js";
 import { html, useState } from "../lib/ui.js";
 import { Button, icon } from "../ui/basic.js";
+import { PageThumb } from "../ui/pagethumb.js";
 import { pageNumber, turnTo } from "./selection.js";
 
 export function Strip() {
@@ -25,7 +26,7 @@ export function Strip() {
             event.preventDefault();
             event.stopPropagation();
             move(number, Math.max(1, Math.min(view.page_count, number + (event.key === "ArrowUp" ? -1 : 1))));
-          }}><img src=${`api/books/${view.card.name}/pages/${number}.svg?thumb=1&r=${view.revision}&d=${drawn}&p=${panels.map((one) => one.picture.slice(0, 4)).join("")}`} alt="" loading="lazy" draggable="false" />
+          }}><${PageThumb} book=${view.card.name} number=${number} version=${`${view.revision}-${panels.map((one) => one.picture.slice(0, 6)).join("")}`} />
         <span class="row tiny"><span class="grow">${number}</span>${drawn < panels.length ? html`<span class="quiet">${drawn}/${panels.length}</span>` : icon("check")}</span></button></li>`;
   })}</ol><${Button} label="Add a page" icon="plus" only look="plain" onClick=${() => edit([{ do: "add_page", page: view.page_count + 1 }], "page added").then((good) => { if (good) turnTo(view.page_count + 1); })} /></nav>`;
 }

@@ -67,7 +67,7 @@ export default function Book() {
     { keys: "r", does: "redraw the panel", run: () => { if (id) redraw(id); } },
     { keys: "k", does: "lock or unlock the panel", run: () => { if (id) lock(id, !book.value?.panels.find((one) => one.id === id)?.locked); } },
     { keys: "e", does: "edit the panel's first line", run: () => { if (id) line.value = 0; } },
-    { keys: "Shift-D", does: "draw what is missing", run: () => { if (view?.cost.panels.length) ask({ kind: "draw", book: view.card.name }); } },
+    { keys: "Shift-d", does: "draw what is missing", run: () => { if (view?.cost.panels.length) ask({ kind: "draw", book: view.card.name }); } },
     { keys: "+ =", does: "larger", run: () => setZoom(Math.min(4, zoom * 1.25)) },
     { keys: "-", does: "smaller", run: () => setZoom(Math.max(1, zoom / 1.25)) },
     { keys: "Escape", does: "select less", run: () => { if (line.value !== null) line.value = null; else if (figure.value !== null) figure.value = null; else select(""); } },

@@ -1,12 +1,12 @@
 // Repair: a region of the shown picture is painted or clicked, words say what it should be, only that is drawn.
 import { pages, storyPanel } from "../lib/book.js";
-import { running, useEvents, waiting } from "../lib/events.js";
+import { queue, running, useEvents, waiting } from "../lib/events.js";
 import { useKeys } from "../lib/keys.js";
 import { go, place, to } from "../lib/router.js";
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { pageOf, panelName, picture } from "../lib/words.js";
 import { ask } from "../lib/work.js";
-import { Button, Empty, Field } from "../ui/basic.js";
+import { Button, Empty, Field, Trouble } from "../ui/basic.js";
 import { choose, loadTries, tries } from "../book/panelactions.js";
 import { moved, resized } from "../book/boxes.js";
 import { useBook } from "./book.js";
@@ -44,6 +44,7 @@ export default function Repair() {
       <div class="card panelled column"><${Field} label="What it should be"><textarea class="input" rows="3" value=${words} placeholder=${people.length ? "a calm face, eyes open" : "a wooden door"} onInput=${(/** @type {any} */ event) => setWords(event.target.value)}></textarea></${Field}>
         <${Numbers} box=${box} setBox=${setBox} />
         <${Button} label=${work ? "Being drawn" : "Redraw the region"} icon="bandage" look="main" keys="Ctrl-Enter" busy=${Boolean(work)} disabled=${!box || !words.trim()} onClick=${start} />
+        <${Trouble} text=${queue.value?.jobs.find((one) => one.id === job && one.state === "failed")?.message} />
         ${!box && html`<p class="small quiet">No region yet.</p>`}
         ${done && html`<div class="column tight"><p class="small good">The repaired picture is a try of its own, and is shown now.</p><${Button} label="Take the picture before" icon="undo-2" onClick=${() => choose(id, before)} /></div>`}</div></div>`}</div>`;
 }

@@ -7,7 +7,7 @@ import { Button, icon } from "./basic.js";
 /** @typedef {import("../types.js").LookView} LookView */
 
 /** @param {{sha: string, isOn: boolean, label: string, note?: string, onClick: () => void}} props */
-const Thumb = ({ sha, isOn, label, note, onClick }) => html`<button type="button" class=${`thumb ${isOn ? "is-on" : ""}`} aria-pressed=${isOn} aria-label=${label} title=${label} onClick=${onClick}>
+const Thumb = ({ sha, isOn, label, note, onClick }) => html`<button type="button" class=${`thumb ${isOn ? "is-on" : ""}`} aria-pressed=${isOn} aria-label=${note ? `${label}, ${note}` : label} title=${label} onClick=${onClick}>
   <img src=${picture(sha, 256)} alt="" loading="lazy" />${note && html`<span class="note">${note}</span>`}</button>`;
 
 /** @param {{look: LookView, book: string, change: (look: LookView, what: string, body?: any) => void}} props */
@@ -39,7 +39,7 @@ export function Look({ look, book, change }) {
         ${look.versions.length > 1 && html`<${Button} label="Undo" icon="undo-2" title=${`Back to the picture of ${title} before`} onClick=${() => change(look, "undo")} />`}</div>
       ${look.versions.length > 1 && html`<details class="more"><summary>${look.versions.length} versions</summary><div class="strip">${look.versions.map((one) => html`<${Thumb} key=${one.version} sha=${one.picture} isOn=${one.current}
         label=${`Version ${one.version}: ${one.why || one.source}, ${ago(one.time)}`} note=${one.why || one.source} onClick=${() => change(look, "approve", { picture: one.picture })} />`)}</div></details>`}
-      ${look.seen.length > 0 && html`<div><h3 class="label">Seen in the book</h3><div class="strip small-thumbs">${look.seen.map((one) => html`<a class="thumb" key=${one.panel} href=${`${to("book", book, "page", pageOf(one.panel))}?panel=${one.panel}`} title=${panelName(one.panel)} aria-label=${panelName(one.panel)}>
+      ${look.seen.length > 0 && html`<div><h3 class="label">Seen in the book</h3><div class="strip small-thumbs">${look.seen.map((one) => html`<a class="thumb" key=${one.panel} href=${`${to("book", book, "page", pageOf(one.panel))}?panel=${one.panel}`} title=${panelName(one.panel)} aria-label=${`${panelName(one.panel)}${one.identity === null ? "" : `, ${Math.round(one.identity * 100)} %`}`}>
         <img src=${picture(one.crop, 128)} alt="" loading="lazy" />${one.identity !== null && html`<span class="note">${Math.round(one.identity * 100)} %</span>`}</a>`)}</div></div>`}
       <details class="more"><summary>What the model is told</summary><p class="small mono">${look.prompt}</p></details></div></section>`;
 }

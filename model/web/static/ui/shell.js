@@ -36,7 +36,7 @@ export function Rail() {
     ...(name ? [] : [{ address: "#/vibe", label: "Vibe", icon: "heart", at: "vibe" }])];
   const link = (/** @type {Entry} */ one, /** @type {string} */ more = "") => html`<a key=${one.address} class=${more} href=${one.address}
     aria-current=${one.at === here ? "page" : undefined}>${icon(one.icon)}<span>${one.label}</span></a>`;
-  return html`<nav class="rail" aria-label="Pages">${entries.map((one) => link(one))}
+  return html`<nav class=${`rail ${name ? "in-book" : ""}`} aria-label="Pages">${entries.map((one) => link(one))}
     ${ENTRIES.map((one, at) => link(one, at === 0 ? "push" : ""))}</nav>`;
 }
 
