@@ -152,6 +152,7 @@ MEMORIES: dict[str, str] = {
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "download": "download and check weights: flux-dev, sdxl, …; --list shows what is here",
     "export": "a finished book in other formats, lettered again: pdf, cbz, epub, webtoon, html, png, layers",
+    "repair": "part of a panel drawn again, the rest as it was",
     "doctor": "what is installed, what fits, what is broken, and how to fix it; --fix",
     "quantize": "make a GGUF file of a checkpoint",
     "characters": "how characters look: list, show, add, approve, remove, undo, sightings",

@@ -59,6 +59,7 @@ class Settings:
         steps, guidance, refine_steps, scheduler, max_sequence_length, reference_scale: see render's
             `Sampling`.
         candidates: pictures drawn of each character without a reference; the best one is kept.
+        detail: how much noise small heads get before they are drawn once more, 0 to 0.7; 0 = they are not.
         max_retries: how often a panel that is not accepted is drawn again, at most.
         vibe_threshold: least score of the vibe memory that a panel needs, −1 to 1.
         vibe_category: of the memories that panels are scored by; None = all.
@@ -89,6 +90,7 @@ class Settings:
     guidance: float
     refine_steps: int
     scheduler: str
+    detail: float = 0.0
     max_sequence_length: int
     reference_scale: float = 1.0
     candidates: int = 3

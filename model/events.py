@@ -24,7 +24,7 @@ class StageBegun:
 
     Attributes:
         stage: "plan", "load", "draw", "judge", "commit", "pages", …; counted ones are "cast", "panels",
-            "again" (further tries), "enlarge" and "layout".
+            "again" (further tries), "heads", "enlarge" and "layout".
         total: pictures or pages that it will make; 0 = it is not counted.
     """
 

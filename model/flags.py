@@ -114,6 +114,13 @@ FLAGS: tuple[Flag, ...] = (
         "starter at balanced and high_quality; euler for Stable Diffusion, which takes neither)",
     ),
     Flag(
+        name="detail",
+        kind=str,
+        metavar="auto|off|X",
+        help="draw small heads once more at the model's own size, X = how much they may change, 0.1 to 0.7 "
+        "(default: auto, by quality: 0.6 for the starter at balanced and high_quality, else off)",
+    ),
+    Flag(
         name="refine_steps",
         kind=int,
         metavar="N",
@@ -338,6 +345,7 @@ def resolve(row: Variant, model: str, said: Mapping[str, Any], gguf: WeightsFile
         "guidance": guidance,
         "refine_steps": refine_steps,
         "scheduler": _scheduler(row, named.get("scheduler", preset.scheduler)),
+        "detail": _detail(named.get("detail", "auto"), preset.detail),
         "max_sequence_length": tokens,
         "vibe_threshold": named.get("vibe_threshold", threshold),
         "max_retries": named.get("max_retries", retries),
@@ -394,6 +402,19 @@ def _scheduler(row: Variant, said: str) -> str:
     if said in ("flow_match", "restart"):
         raise ConfigError(f"--scheduler: {said} is for Flux, not for {row.name}; use euler, ddim or dpm")
     return said or "euler"
+
+
+def _detail(said: str | float, preset: float) -> float:
+    """How much noise small heads get; `auto`: what the preset says."""
+    if said in ("auto", "off"):
+        return preset if said == "auto" else 0.0
+    try:
+        strength = float(said)
+    except ValueError:
+        strength = 0.0
+    if not 0.1 <= strength <= 0.7:
+        raise ConfigError(f"--detail: found '{said}'; use auto, off, or 0.1 to 0.7")
+    return strength
 
 
 def _adapter(said: str) -> Adapter:

@@ -34,10 +34,10 @@ from model.page.export.book import emphasis_notes
 from model.page.export.compose import draw_layout
 from model.page.export.sheet import lay_out
 from model.render.png import encode
-from model.run.accept import Outcome, PanelJob, draw_accepted
+from model.run.accept import Candidate, Outcome, PanelJob, draw_accepted
 from model.run.bind import lettered
 from model.run.book import Book, Report
-from model.run.choose import further_tries, with_decisions
+from model.run.choose import further_tries, repaired_tries, with_decisions
 from model.run.context import Context
 from model.run.finish import finish
 from model.run.folder import named
@@ -49,9 +49,10 @@ from model.run.models import Models
 from model.run.plan import StorySource, check_lettering, read_plan
 from model.run.recall import remember
 from model.run.rehearse import Reference, rehearse
+from model.run.repair import STRENGTH, box_mask, painted_mask, repair_of, repaired_request, to_facts
 from model.run.report import report_of, settings_line, size_line
 from model.run.reprint import Reprint, reprint
-from model.run.requests import job_for, missing_panels, request_for, sampling_of
+from model.run.requests import detail_of, job_for, missing_panels, request_for, sampling_of
 from model.run.settle import checkpoint_of, outline_of, settle
 from model.run.vibe import vibe_of_run
 from model.story.plan import Plan
@@ -165,20 +166,21 @@ class Studio:
                 vibe = vibe_of_run(models)
             planned, plan = as_drawn(plan, remembered.plan, locked), remembered.plan
             context.events.note(f"{plan.title}: {size_line(plan)}; {settings_line(settings)}")
-            sampling = sampling_of(settings)
+            sampling, detail = sampling_of(settings), detail_of(settings, models)
             cast = rehearse(
                 plan,
                 sampling,
                 context,
+                detail=detail,
                 panels=lambda known: missing_panels(
-                    plan, _pictures(known), sampling, models.checkpoint, library, held=locked
+                    plan, _pictures(known), sampling, models.checkpoint, library, detail, held=locked
                 ),
             )
             jobs: Mapping[str, PanelJob] = {
                 panel.id: locked.get(panel.id)
                 or job_for(
                     panel,
-                    request_for(panel, plan.style, _pictures(cast), sampling, models.checkpoint),
+                    request_for(panel, plan.style, _pictures(cast), sampling, models.checkpoint, detail),
                     settings.seed,
                 )
                 for panel in plan.panels
@@ -244,6 +246,74 @@ class Studio:
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
+    def repair(
+        self,
+        book: Book,
+        panel: str,
+        *,
+        box: Sequence[float] | None = None,
+        mask: Image.Image | bytes | str | Path | None = None,
+        words: str = "",
+        strength: float = STRENGTH,
+        seed: int | None = None,
+        attempt: int | None = None,
+        events: Listener | None = None,
+    ) -> Book:
+        """Draw part of a panel again; the rest stays to the bit. The result is a try of its own, and is
+        shown.
+
+        Args:
+            panel: its id, such as "p001_02".
+            box: x, y, width, height of the part: pixels of the panel's picture, or fractions of it.
+            mask: a picture that is white, or opaque, where it is to be drawn again; in place of `box`.
+            words: what the part should be, such as "smiling"; empty: what the story says.
+            strength: how much may change, 0.1 to 1.
+            seed: None = another one for every repair.
+            attempt: which try is repaired, as in `choose`; None = the one that the book shows.
+        Raises:
+            ConfigError: the book has no such panel or try, or a value is out of range.
+            AutoStudioError: see `draw`.
+        """
+        started = time.perf_counter()
+        job = _job(book, panel)
+        checked({"seed": seed})
+        if not 0.1 <= strength <= 1:
+            raise ConfigError(f"strength: found {strength}; use 0.1 to 1")
+        if (box is None) == (mask is None):
+            raise ConfigError("repair: say where, by box or by mask")
+        outcome = book.panels[panel]
+        source = outcome.best if attempt is None else _shown(book, panel, attempt)
+        if not source.drawn.blob:
+            raise ConfigError(f"{panel}: has no picture to repair; draw it first")
+        planned = next(one for one in book.plan.panels if one.id == panel)
+        with self.running(events) as context:
+            vibe = vibe_of_run(context.models)
+            tries, first = Tries(context.library), job.request_for(0)
+            size = (source.request.width, source.request.height)
+            area = box_mask(box, size) if box is not None else painted_mask(mask or b"", size)
+            asked = repair_of(
+                book.plan,
+                planned,
+                source.request,
+                source.drawn.blob,
+                area,
+                words=words.strip(),
+                strength=strength,
+                context=context,
+            )
+            if seed is None:
+                before = tries.of(book.plan.slug, job.identity, first.key).repairs
+                seed = (first.seed + 1 + len(before)) % 2**53
+            facts = to_facts(asked, seed)
+            panels = {**book.panels, **repaired_tries(book.panels, {panel: facts}, book.jobs, context, vibe)}
+            wanted = repaired_request(first, facts).key
+            new = next(one for one in panels[panel].candidates if one.request.key == wanted)
+            if new.drawn.blob:
+                tries.add_repair(book.plan.slug, job.identity, first.key, facts)
+                tries.choose(book.plan.slug, job.identity, first.key, wanted)
+                panels[panel] = replace(panels[panel], chosen=wanted)
+            return finish(replace(book, panels=panels), context, vibe, started, before=book)
+
     def choose(self, book: Book, panel: str, *, attempt: int, events: Listener | None = None) -> Book:
         """Show an earlier try of a panel; its page is set again, nothing is drawn.
 
@@ -255,13 +325,8 @@ class Studio:
         """
         started = time.perf_counter()
         job = _job(book, panel)
-        candidates = book.panels[panel].candidates
-        if not 0 <= attempt < len(candidates) or not candidates[attempt].drawn.blob:
-            raise ConfigError(
-                f"{panel}: has no try {attempt} with a picture; it has {len(candidates)} tries, from 0 on"
-            )
+        chosen = _shown(book, panel, attempt).request.key
         with self.running(events) as context:
-            chosen = candidates[attempt].request.key
             Tries(context.library).choose(book.plan.slug, job.identity, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
@@ -274,7 +339,9 @@ class Studio:
         started = time.perf_counter()
         with self.running(events) as context:
             folder = self._open_out(plan, out)
-            cast = rehearse(plan, sampling_of(context.settings), context)
+            sampling = sampling_of(context.settings)
+            detail = detail_of(context.settings, context.models)
+            cast = rehearse(plan, sampling, context, detail=detail)
             for key, reference in cast.items():
                 if reference.note:
                     context.events.note(f"note: {reference.note}")
@@ -360,3 +427,13 @@ def _job(book: Book, panel: str) -> PanelJob:
     if panel not in book.jobs:
         raise ConfigError(f"{panel}: the book has no such panel; it has {', '.join(book.jobs)}")
     return book.jobs[panel]
+
+
+def _shown(book: Book, panel: str, attempt: int) -> Candidate:
+    """A try of a panel that has a picture."""
+    candidates = book.panels[panel].candidates
+    if not 0 <= attempt < len(candidates) or not candidates[attempt].drawn.blob:
+        raise ConfigError(
+            f"{panel}: has no try {attempt} with a picture; it has {len(candidates)} tries, from 0 on"
+        )
+    return candidates[attempt]

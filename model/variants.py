@@ -40,12 +40,14 @@ class Preset:
         guidance: guidance scale; 1 = none.
         refine_steps: last steps that follow the global prompt alone.
         scheduler: sampler; empty = the one that the family is best known with.
+        detail: how much noise small heads get before they are drawn once more; 0 = they are not.
     """
 
     steps: int
     guidance: float
     refine_steps: int = 0
     scheduler: str = ""
+    detail: float = 0.0
 
 
 def _presets(
@@ -248,8 +250,8 @@ _ROWS = (
         family="flux",
         presets={
             "fast": Preset(steps=8, guidance=3.0),
-            "balanced": Preset(steps=16, guidance=3.0, scheduler="restart"),
-            "high_quality": Preset(steps=32, guidance=3.0, scheduler="restart"),
+            "balanced": Preset(steps=16, guidance=3.0, scheduler="restart", detail=0.6),
+            "high_quality": Preset(steps=32, guidance=3.0, scheduler="restart", detail=0.6),
         },
         reference=LATENTS,
         guidance=TRUE_GUIDANCE,

@@ -69,6 +69,56 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redrawn:
+    """A picture that a drawing starts from, in place of noise alone.
+
+    Attributes:
+        picture: of the request's size.
+        strength: how much noise is added to it: 0 would leave it as it is, 1 is as good as none of it.
+        mask: a grey picture of the same size: white is drawn again, black stays to the bit, grey is the soft
+            edge between; empty = the whole picture is drawn again.
+    """
+
+    picture: BlobId
+    strength: float
+    mask: BlobId = NO_BLOB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """Small heads are drawn once more at the model's own size, after the panel.
+
+    Attributes:
+        strength: how much noise is added to them.
+        prompt: the global prompt for one head with its surroundings.
+        finder: id of the networks that find the heads and say which drawing of one is better.
+    """
+
+    strength: float
+    prompt: str
+    finder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Part of a finished picture is drawn again; the rest stays to the bit.
+
+    Attributes:
+        picture: that is repaired.
+        mask: a grey picture of the panel's size: white is drawn again, grey is the soft edge.
+        strength: how much noise is added to that part.
+        prompt: the global prompt for the part with its surroundings.
+        region: the character in it, with its box in the panel; None: nobody.
+    """
+
+    picture: BlobId
+    mask: BlobId
+    strength: float
+    prompt: str
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PanelRequest:
     """Everything that decides the pixels of one panel.
 
@@ -80,6 +130,9 @@ class PanelRequest:
         regions: the characters, back to front.
         seed: of the initial noise.
         style: a weak style reference, or none.
+        redrawn: the picture that it starts from, or none.
+        detail: how small heads are drawn once more; renderers know nothing of it.
+        repair: the part of a picture that is drawn again; renderers know nothing of it.
     """
 
     weights: str
@@ -92,6 +145,9 @@ class PanelRequest:
     sampling: Sampling
     style: Style | None = None
     background: str = ""
+    redrawn: Redrawn | None = None
+    detail: Detail | None = None
+    repair: Repair | None = None
 
     @property
     def key(self) -> str:
@@ -108,10 +164,9 @@ def canonical(request: PanelRequest) -> str:
     """The request as JSON with sorted keys, stable over runs and machines."""
     facts = {"rendering": RENDERING, **asdict(request)}
     # Keys of panels without these are older than they are.
-    if request.style is None:
-        del facts["style"]
-    if not request.background:
-        del facts["background"]
+    for name in ("style", "background", "redrawn", "detail", "repair"):
+        if not facts[name]:
+            del facts[name]
     if request.sampling.reference_scale == 1.0:
         del facts["sampling"]["reference_scale"]
     return json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -39,25 +39,34 @@ class Pass:
     scheduler: Any
 
 
-def passes(name: str, config: dict[str, Any], steps: int, image_tokens: int) -> tuple[Pass, ...]:
+def passes(
+    name: str, config: dict[str, Any], steps: int, image_tokens: int, *, strength: float = 1.0
+) -> tuple[Pass, ...]:
     """What a sampler does, pass by pass; all but `restart` have one.
 
     Args:
         name, config, steps, image_tokens: see `make_scheduler`.
+        strength: σ of the first pass, for a drawing that starts from a picture: Euler steps at evenly spaced
+            σ whatever the sampler, as many as its share of the way; `restart` does them twice.
     Raises:
         ConfigError: the name is unknown.
     """
+    if strength < 1:
+        part = _part(strength, max(1, round(strength * steps)))
+        return (part, _part(strength, len(part.scheduler.timesteps))) if name == "restart" else (part,)
     if name != "restart":
         return (Pass(noise=1.0, scheduler=make_scheduler(name, config, steps, image_tokens)),)
+    first = Pass(noise=1.0, scheduler=make_scheduler("flow_match", config, steps, image_tokens))
+    return (first, *(_part(noise, max(1, round(share * steps))) for noise, share in RESTARTS))
+
+
+def _part(noise: float, steps: int) -> Pass:
+    """The last part of the way, from σ = `noise`, in Euler steps at evenly spaced σ."""
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    found = [Pass(noise=1.0, scheduler=make_scheduler("flow_match", config, steps, image_tokens))]
-    for noise, share in RESTARTS:
-        count = max(1, round(share * steps))
-        scheduler: Any = FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False)
-        scheduler.set_timesteps(sigmas=[noise * (count - step) / count for step in range(count)])
-        found.append(Pass(noise=noise, scheduler=scheduler))
-    return tuple(found)
+    scheduler: Any = FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False)
+    scheduler.set_timesteps(sigmas=[noise * (steps - step) / steps for step in range(steps)])
+    return Pass(noise=noise, scheduler=scheduler)
 
 
 def make_scheduler(name: str, config: dict[str, Any], steps: int, image_tokens: int) -> Any:

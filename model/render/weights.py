@@ -57,6 +57,7 @@ class Checkpoint:
         identity: cosine of a crop and a reference from which they count as one character; None: its encoder
             was never calibrated, so a cosine says nothing.
         spread: cosine between doubt and certainty.
+        face: least score of each head, below which its panel is sent back; None: heads send none back.
         alike: mean cosine of whole panels from which on they look all the same; None as for `identity`.
         variant: its row of the table: family, reference mechanism, guidance.
         parts: where its components are, when they are not all in `folder` under their own names.
@@ -76,6 +77,7 @@ class Checkpoint:
     words: frozenset[str] | None
     person: str = "person"
     identity: float | None = None
+    face: float | None = None
     spread: float = 0.1
     alike: float | None = None
     variant: Variant = VARIANTS["starter"]
@@ -133,6 +135,7 @@ def open_checkpoint(folder: Path = STARTER) -> Checkpoint:
             words=frozenset(drawing["words"]) if drawing.get("words") else None,
             person=judging.get("person", "person"),
             identity=judging.get("identity"),
+            face=judging.get("face"),
             spread=judging.get("spread", 0.1),
             alike=judging.get("alike"),
         )

@@ -127,7 +127,10 @@ def draw_round(
     """One try of each panel, drawn and judged, by panel id."""
     checkpoint = context.models.checkpoint
     limits = Limits(
-        identity=checkpoint.identity, spread=checkpoint.spread, vibe=context.settings.vibe_threshold
+        identity=checkpoint.identity,
+        spread=checkpoint.spread,
+        vibe=context.settings.vibe_threshold,
+        face=checkpoint.face,
     )
     names = {request.key: panel for panel, request in requests.items()}
     drawn = draw_all(list(requests.values()), context, stage=stage, names=names)

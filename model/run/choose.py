@@ -1,4 +1,4 @@
-"""A person's decisions about panels, applied to what was drawn: further tries, and the try that is shown.
+"""A person's decisions about panels, applied to what was drawn: further tries, repairs, and the try shown.
 
 In: what the judge came to. Out: the same with the tries that a person asked for, drawn and judged where they
 are not there yet, and with the person's choices. Decisions are kept in the library by story and panel.
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from model.memory.panels.tries import Tries
+from model.render.request import PanelRequest
 from model.run.accept import Outcome, PanelJob, draw_round
 from model.run.context import Context
+from model.run.repair import repaired_request
 from model.run.vibe import VibeMemory
 
 
@@ -37,6 +39,9 @@ def with_decisions(
     for number in range(most):
         seeds = {panel: one.seeds[number] for panel, one in decided.items() if number < len(one.seeds)}
         done |= further_tries(done, seeds, jobs, context, vibe)
+    for number in range(max((len(one.repairs) for one in decided.values()), default=0)):
+        facts = {panel: one.repairs[number] for panel, one in decided.items() if number < len(one.repairs)}
+        done |= repaired_tries(done, facts, jobs, context, vibe)
     return {panel: replace(outcome, chosen=decided[panel].chosen) for panel, outcome in done.items()}
 
 
@@ -53,12 +58,39 @@ def further_tries(
         seeds: panel id → seed of the further try.
     """
     requests = {panel: replace(jobs[panel].request_for(0), seed=seed) for panel, seed in seeds.items()}
-    requests = {
+    return _with_tries(panels, requests, jobs, context, vibe)
+
+
+def repaired_tries(
+    panels: Mapping[str, Outcome],
+    facts: Mapping[str, str],
+    jobs: Mapping[str, PanelJob],
+    context: Context,
+    vibe: VibeMemory | None,
+) -> dict[str, Outcome]:
+    """The named panels, each with one repaired try; the same repair twice adds none.
+
+    Args:
+        facts: panel id → its repair, see `repair.to_facts`.
+    """
+    requests = {panel: repaired_request(jobs[panel].request_for(0), one) for panel, one in facts.items()}
+    return _with_tries(panels, requests, jobs, context, vibe)
+
+
+def _with_tries(
+    panels: Mapping[str, Outcome],
+    requests: Mapping[str, PanelRequest],
+    jobs: Mapping[str, PanelJob],
+    context: Context,
+    vibe: VibeMemory | None,
+) -> dict[str, Outcome]:
+    """The panels of the requests, each with its request as one more try, unless it was tried already."""
+    new = {
         panel: request
         for panel, request in requests.items()
         if request.key not in {one.request.key for one in panels[panel].candidates}
     }
-    drawn = draw_round(requests, jobs, context, vibe, stage="again") if requests else {}
+    drawn = draw_round(new, jobs, context, vibe, stage="again") if new else {}
     return {
         panel: replace(panels[panel], candidates=(*panels[panel].candidates, candidate))
         for panel, candidate in drawn.items()

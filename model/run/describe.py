@@ -119,6 +119,7 @@ def _try(panel: Panel, candidate: Candidate) -> dict[str, Any]:
                 box=sighting.box.as_tuple() if sighting.box else None,
                 overlap=sighting.overlap,
                 identity=sighting.identity,
+                face=sighting.face,
                 crop=sighting.crop,
             )
             for figure, sighting in zip(panel.figures, measured.sightings, strict=True)

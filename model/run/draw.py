@@ -7,8 +7,8 @@ and started again draws exactly the batches that are missing, and the pictures a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -22,8 +22,10 @@ from model.render.png import encode, panel_png
 from model.render.request import PanelRequest
 from model.run.batches import attempt, batches
 from model.run.context import Context
+from model.run.detail import detailed
 from model.run.measure import from_record, measure_all, measurer_of, to_record
 from model.run.models import Models
+from model.run.repair import repaired
 from model.vision.judge import Measured
 
 if TYPE_CHECKING:
@@ -81,12 +83,84 @@ def draw_all(
     done |= _measure_kept(unmeasured, context)
     for key, drawn in done.items():
         events.emit(_event(drawn, names.get(key, key)))
-    work = batches(distinct, alike=lambda r: (r.width, r.height, r.sampling), most=context.settings.batch)
+    work = batches(distinct, alike=_kind, most=context.settings.batch)
     missing = [[request for request in batch if request.key not in done] for batch in work]
     context.models.prefetch(request for batch in missing for request in batch)
     with events.counted(stage, sum(map(len, missing))) as counter:
         for batch in filter(None, missing):
-            done |= _draw_batch(batch, context, counter, names)
+            done |= _draw_missing(batch, context, counter, names)
+    return done
+
+
+def _draw_missing(
+    batch: Sequence[PanelRequest], context: Context, counter: Counter, names: Mapping[str, str]
+) -> dict[str, Drawn]:
+    """A batch of one kind: repairs, panels whose small heads are drawn once more, or plain ones."""
+    if batch[0].repair:
+        return _repair_batch(batch, context, counter, names)
+    if batch[0].detail:
+        return _detail_batch(batch, _draw_plain(batch, context, counter, names), context, names)
+    return _draw_batch(batch, context, counter, names)
+
+
+def _kind(request: PanelRequest) -> Hashable:
+    """Requests of one kind are drawn together."""
+    return request.width, request.height, request.sampling, bool(request.detail), bool(request.repair)
+
+
+def _repair_batch(
+    batch: Sequence[PanelRequest], context: Context, counter: Counter, names: Mapping[str, str]
+) -> dict[str, Drawn]:
+    """Repaired tries, by key."""
+    started = time.perf_counter()
+    pictures = repaired(batch, context)
+    counter.to(counter.done + len(batch))
+    return _keep(batch, pictures, time.perf_counter() - started, context, names)
+
+
+def _draw_plain(
+    batch: Sequence[PanelRequest], context: Context, counter: Counter, names: Mapping[str, str]
+) -> dict[str, Drawn]:
+    """The batch without details, by key: what is kept of it is not drawn again."""
+    plain = [replace(request, detail=None) for request in batch]
+    named = {one.key: names.get(request.key, request.key) for one, request in zip(plain, batch, strict=True)}
+    found = [(one, PanelCache(context.library).get(one.key)) for one in plain]
+    kept = [(one, record) for one, record in found if record is not None]
+    done = {one.key: _kept(one, record, context.models, cached=True) for one, record in kept}
+    done |= _measure_kept([pair for pair in kept if done[pair[0].key].measured is None], context)
+    counter.to(counter.done + len(kept))
+    missing = [one for one in plain if one.key not in done]
+    return done | (_draw_batch(missing, context, counter, named) if missing else {})
+
+
+def _detail_batch(
+    batch: Sequence[PanelRequest], plain: Mapping[str, Drawn], context: Context, names: Mapping[str, str]
+) -> dict[str, Drawn]:
+    """The batch with its small heads drawn once more, by key.
+
+    Args:
+        plain: the batch without details.
+    """
+    models, library, events = context.models, context.library, context.events
+    before = {request.key: plain[replace(request, detail=None).key] for request in batch}
+    good = [request for request in batch if before[request.key].blob]
+    pictures = [stored_picture(library.load(before[one.key].blob)).convert("RGB") for one in good]
+    measured = [before[one.key].measured or Measured(found=None, sightings=()) for one in good]
+    started = time.perf_counter()
+    after, counts = detailed(good, pictures, measured, context)
+    seconds = (time.perf_counter() - started) / max(len(good), 1)
+    changed = [index for index, count in enumerate(counts) if count]
+    with events.stage("judge"):
+        again = measure_all([good[i] for i in changed], [after[i] for i in changed], models, library)
+        for index, one in zip(changed, again, strict=True):
+            measured[index] = one
+        embedded = _embed(after, models)
+    times = [round(before[one.key].seconds + seconds, 3) for one in good]
+    facts = [{"heads": count} for count in counts]  # that were drawn once more and kept
+    done = _commit(good, after, measured, embedded, times, facts, context, names)
+    for request in batch:
+        if failure := before[request.key].failure:
+            done[request.key] = Drawn(key=request.key, failure=failure)
     return done
 
 
@@ -158,8 +232,7 @@ def _vector(record: PanelRecord, models: Models) -> NDArray[np.float32] | None:
 def _draw_batch(
     batch: Sequence[PanelRequest], context: Context, counter: Counter, names: Mapping[str, str]
 ) -> dict[str, Drawn]:
-    models, library, events = context.models, context.library, context.events
-    renderer = models.renderer
+    renderer, events = context.models.renderer, context.events
     before = counter.done
 
     def draw(requests: Sequence[PanelRequest]) -> Sequence[Image.Image]:
@@ -179,20 +252,60 @@ def _draw_batch(
     with events.stage("draw"):
         started = time.perf_counter()
         pictures, _ = attempt(batch, draw)
-        seconds = round((time.perf_counter() - started) / len(batch), 3)
+        seconds = time.perf_counter() - started
     counter.to(before + len(batch))
+    return _keep(batch, pictures, seconds, context, names)
+
+
+def _keep(
+    batch: Sequence[PanelRequest],
+    pictures: Sequence[Image.Image | PanelFailed],
+    seconds: float,
+    context: Context,
+    names: Mapping[str, str],
+) -> dict[str, Drawn]:
+    """Measure and keep what was drawn, and report what failed; by key.
+
+    Args:
+        seconds: that drawing took, all in all.
+    """
+    models, events = context.models, context.events
     good = [
         (request, picture)
         for request, picture in zip(batch, pictures, strict=True)
         if not isinstance(picture, PanelFailed)
     ]
+    requests, drawn = [request for request, _ in good], [picture for _, picture in good]
     with events.stage("judge"):
-        found = measure_all(
-            [request for request, _ in good], [picture for _, picture in good], models, library
-        )
-        embedded = _embed([picture for _, picture in good], models)
-    with events.stage("commit"):
-        records = PanelCache(library).add_all(
+        found = measure_all(requests, drawn, models, context.library)
+        embedded = _embed(drawn, models)
+    times = [round(seconds / len(batch), 3)] * len(good)
+    done = _commit(requests, drawn, found, embedded, times, [{}] * len(good), context, names)
+    for request, picture in zip(batch, pictures, strict=True):
+        if isinstance(picture, PanelFailed):
+            events.emit(Failure(name=names.get(request.key, request.key), message=str(picture)))
+            done[request.key] = Drawn(key=request.key, failure=str(picture))
+    return done
+
+
+def _commit(
+    requests: Sequence[PanelRequest],
+    pictures: Sequence[Image.Image],
+    measured: Sequence[Measured],
+    embedded: Sequence[Embedding],
+    seconds: Sequence[float],
+    facts: Sequence[Mapping[str, int]],
+    context: Context,
+    names: Mapping[str, str],
+) -> dict[str, Drawn]:
+    """Keep a batch in one transaction, and report it.
+
+    Args:
+        facts: what else is to be known of each picture.
+    """
+    models = context.models
+    with context.events.stage("commit"):
+        records = PanelCache(context.library).add_all(
             [
                 NewPanel(
                     key=request.key,
@@ -200,25 +313,24 @@ def _draw_batch(
                     prompt=request.prompt,
                     params={
                         "seed": request.seed,
-                        "seconds": seconds,
+                        "seconds": took,
                         "looks": sorted(request.looks),
-                        "measured": to_record(measured, measurer_of(models, request)),
+                        "measured": to_record(one, measurer_of(models, request)),
+                        **more,
                     },
                     embedding=embedding,
                 )
-                for (request, picture), measured, embedding in zip(good, found, embedded, strict=True)
+                for request, picture, one, embedding, took, more in zip(
+                    requests, pictures, measured, embedded, seconds, facts, strict=True
+                )
             ]
         )
     done = {
         record.key: _kept(request, record, models, cached=False)
-        for (request, _), record in zip(good, records, strict=True)
+        for request, record in zip(requests, records, strict=True)
     }
     for drawn in done.values():
-        events.emit(_event(drawn, names.get(drawn.key, drawn.key)))
-    for request, picture in zip(batch, pictures, strict=True):
-        if isinstance(picture, PanelFailed):
-            events.emit(Failure(name=names.get(request.key, request.key), message=str(picture)))
-            done[request.key] = Drawn(key=request.key, failure=str(picture))
+        context.events.emit(_event(drawn, names.get(drawn.key, drawn.key)))
     return done
 
 

@@ -16,7 +16,7 @@ from model.geometry import Box
 from model.memory.panels.shown import show, shown_of
 from model.memory.panels.tries import Tries
 from model.memory.store.library import Library
-from model.render.request import PanelRequest, Region, Sampling, Style
+from model.render.request import Detail, PanelRequest, Region, Sampling, Style
 from model.run.accept import Candidate, Outcome, PanelJob
 from model.run.book import Book
 from model.run.draw import Drawn
@@ -47,18 +47,18 @@ def hold(
         facts = known.get(panel.identity)
         if panel.id not in held_ids or facts is None:
             return panel
-        request = request_from(facts["request"])
-        if request.key not in kept:
+        first = request_from(facts["first"])
+        if not {first.key, facts["shown"]} <= kept:
             if panel.locked:
                 notes.append(f"{panel.id}: is locked, but its picture is gone from the library")
             return panel
         figures = tuple(Figure(**{**one, "box": Box(*one["box"])}) for one in facts["figures"])
         shown = replace(
             panel,
-            width=request.width,
-            height=request.height,
-            prompt=request.prompt,
-            negative=request.negative,
+            width=first.width,
+            height=first.height,
+            prompt=first.prompt,
+            negative=first.negative,
             figures=figures,
             words=tuple(facts["words"]),
         )
@@ -66,13 +66,13 @@ def hold(
             notes.append(f"{panel.id}: is locked and keeps its picture, though its story asks for another")
         jobs[panel.id] = PanelJob(
             names=tuple(figure.name for figure in figures),
-            request_for=lambda _: request,
+            request_for=lambda _: first,
             retried=False,
             identity=panel.identity,
             held=True,
             stale=_asked(shown) != _asked(panel),
         )
-        _decide(plan, panel, request, facts["seeds"], library)
+        _decide(plan, panel, first, facts, library)
         return shown
 
     pages = tuple(replace(page, panels=tuple(map(held, page.panels))) for page in plan.pages)
@@ -120,19 +120,20 @@ def keep_shown(book: Book, library: Library) -> None:
     for panel in book.plan.panels:
         outcome = book.panels[panel.id]
         if outcome.best.drawn.blob:
-            request = outcome.best.request
+            first = outcome.candidates[0].request
             facts[panel.identity] = {
-                "request": asdict(request),
+                "first": asdict(first),
+                "shown": outcome.best.request.key,
                 "figures": [{**asdict(figure), "box": figure.box.as_tuple()} for figure in panel.figures],
                 "words": panel.words,
-                "seeds": [one.request.seed for one in outcome.candidates if one.request != request],
+                "seeds": [one.request.seed for one in outcome.candidates[1:] if one.request.repair is None],
             }
     show(library, book.plan.slug, facts)
 
 
 def request_from(facts: Mapping[str, Any]) -> PanelRequest:
     """A request that was written as JSON by `asdict`."""
-    style = facts.get("style")
+    style, detail = facts.get("style"), facts.get("detail")
     regions = tuple(
         Region(box=Box(**one["box"]), prompt=one["prompt"], reference=BlobId(one.get("reference") or NO_BLOB))
         for one in facts["regions"]
@@ -143,19 +144,23 @@ def request_from(facts: Mapping[str, Any]) -> PanelRequest:
             "regions": regions,
             "sampling": Sampling(**facts["sampling"]),
             "style": Style(**style) if style else None,
+            "detail": Detail(**detail) if detail else None,
+            "repair": None,  # a panel's first try never is one
         }
     )
 
 
-def _decide(plan: Plan, panel: Panel, request: PanelRequest, seeds: list[int], library: Library) -> None:
-    """The other tries of a locked panel stay beside the one that it shows."""
+def _decide(
+    plan: Plan, panel: Panel, first: PanelRequest, facts: Mapping[str, Any], library: Library
+) -> None:
+    """The other tries of a held panel stay beside the one that it shows."""
     tries = Tries(library)
-    decided = tries.of(plan.slug, panel.identity, request.key)
-    for seed in seeds:
+    decided = tries.of(plan.slug, panel.identity, first.key)
+    for seed in facts["seeds"]:
         if seed not in decided.seeds:
-            tries.add(plan.slug, panel.identity, request.key, seed)
+            tries.add(plan.slug, panel.identity, first.key, seed)
     if not decided.chosen:
-        tries.choose(plan.slug, panel.identity, request.key, request.key)
+        tries.choose(plan.slug, panel.identity, first.key, facts["shown"])
 
 
 def _asked(panel: Panel) -> tuple[object, ...]:

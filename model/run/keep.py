@@ -37,6 +37,9 @@ def keep_book(
     """Note which pictures the book's latest run used: references, tries and enlargements, so that the same
     run again draws nothing."""
     used = [candidate.drawn.blob for outcome in panels.values() for candidate in outcome.candidates]
+    used += [
+        one.request.repair.mask for panel in panels.values() for one in panel.candidates if one.request.repair
+    ]
     rehearsed = [blob for reference in cast.values() for blob in (reference.picture, *reference.candidates)]
     bind_book(library, book_of(out), (*used, *rehearsed, *large.values()))
 

@@ -55,14 +55,16 @@ def measure_all(
             elif found is None and region.reference:
                 seen.append((i, j, region.box))
     crops = _cut_out(seen, pictures, models)
+    faces = _faces(seen, pictures, models) if found is not None else [None] * len(seen)
     identities = _identities([requests[i].regions[j] for i, j, _ in seen], crops, models)
     sightings: dict[tuple[int, int], Sighting] = {}
-    for (i, j, box), crop, identity in zip(seen, crops, identities, strict=True):
+    for (i, j, box), crop, identity, face in zip(seen, crops, identities, faces, strict=True):
         sightings[i, j] = Sighting(
             box=box if found is not None else None,
             overlap=round(box.iou(asked[i][j]), 4) if found is not None else 0.0,
             identity=identity,
             crop=library.store(encode(crop)) if found is not None else NO_BLOB,
+            face=face,
         )
     return [
         Measured(
@@ -71,6 +73,26 @@ def measure_all(
         )
         for i, request in enumerate(requests)
     ]
+
+
+def _faces(
+    seen: Sequence[tuple[int, int, Box]], pictures: Sequence[Image.Image], models: Models
+) -> list[float | None]:
+    """How well the head of each figure is drawn, in the order of `seen`."""
+    if models.heads is None or not seen:
+        return [None] * len(seen)
+    figures: list[list[Box]] = [[] for _ in pictures]
+    for i, _, box in seen:
+        figures[i].append(box)
+    heads = models.heads.heads(pictures, figures)
+    known = [[box for box in row if box is not None] for row in heads]
+    scores = [iter(row) for row in models.heads.score(pictures, known)]
+    of_panel = [
+        iter([None if box is None else next(score) for box in row])
+        for row, score in zip(heads, scores, strict=True)
+    ]
+    found = [next(of_panel[i]) for i, _, _ in seen]
+    return [None if score is None else round(score, 4) for score in found]
 
 
 def _cut_out(

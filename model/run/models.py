@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from model.render.upscale import Upscaler
     from model.vision.clip import ImageEncoder
     from model.vision.detect import Detector
+    from model.vision.heads import Heads
     from model.vision.segment import Segmenter
     from quantization.plans import MemoryPlan
 
@@ -93,8 +95,11 @@ class Models:
 
     def prefetch(self, requests: Iterable[PanelRequest]) -> None:
         """These panels will be drawn: their prompts are encoded in one go, later; loads nothing."""
+        asked = list(requests)
+        heads = [replace(one, prompt=one.detail.prompt, background="") for one in asked if one.detail]
+        requests = [*asked, *heads]
         if "renderer" in self.__dict__:
-            self.renderer.prefetch(list(requests))
+            self.renderer.prefetch(requests)
         else:
             self._prefetched += requests
 
@@ -166,9 +171,28 @@ class Models:
 
             return open_segmenter(source, run_scripts=self._settings.allow_torchscript)
 
+    @property
+    def finds_heads(self) -> bool:
+        """Whether `heads` is anything; loads nothing."""
+        return (self.checkpoint.folder / "face").is_dir() or self._weights_of("detector") is not None
+
+    @functools.cached_property
+    def heads(self) -> Heads | None:
+        """What finds heads: the checkpoint's own networks, which score them too, else its detector; None when
+        there is no detector."""
+        if (self.checkpoint.folder / "face").is_dir():
+            with self.events.stage("load"):
+                from model.vision.faces import FaceJudge
+
+                return FaceJudge(self.checkpoint.folder / "face")
+        from model.vision.heads import DetectedHeads
+
+        return None if self.detector is None else DetectedHeads(self.detector)
+
     @functools.cached_property
     def measurer_id(self) -> str:
-        """An id of detector, segmenter and encoder together, by their files; loads none of them."""
+        """An id of detector, segmenter, encoder and face judge together, by their files; loads none of
+        them."""
         own = list(self._clip_files.items())
         for kind in ("detector", "segmenter"):
             source = self._weights_of(kind)
@@ -179,6 +203,7 @@ class Models:
                 own += [(name, sha256) for name, sha256 in files if name.startswith(f"{kind}/")]
             else:
                 own += [(kind, sha256_of(path)) for path in _files_of(source)]
+        own += [(name, one) for name, one in self.checkpoint.files.items() if name.startswith("face/")]
         return hashlib.sha256(repr(own).encode()).hexdigest()[:16]
 
     @functools.cached_property

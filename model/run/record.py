@@ -62,6 +62,7 @@ class RunSighting(_Part):
     box: Corners | None = None
     overlap: Fraction = 0.0
     identity: Fraction | None = None
+    face: Fraction | None = None
     crop: BlobId = NO_BLOB
 
 

@@ -12,10 +12,12 @@ from model.config import Settings
 from model.files import NO_BLOB, BlobId
 from model.memory.panels.cache import PanelCache
 from model.memory.store.library import Library
-from model.render.request import PanelRequest, Region, Sampling
+from model.render.request import Detail, PanelRequest, Region, Sampling
 from model.render.weights import Checkpoint
 from model.run.accept import PanelJob
+from model.run.models import Models
 from model.story.plan import Panel, Plan, panel_seed
+from model.story.prompts import head_prompt
 
 
 def sampling_of(settings: Settings) -> Sampling:
@@ -37,13 +39,27 @@ def background_prompt(checkpoint: Checkpoint, style: str, scene: str) -> str:
     return ", ".join(filter(None, (style, scene))) if takes else ""
 
 
+def detail_of(settings: Settings, models: Models) -> Detail | None:
+    """How small heads are drawn once more, without the prompt, which is each panel's own; None: they are
+    not."""
+    if not settings.detail or not models.finds_heads:
+        return None
+    return Detail(strength=settings.detail, prompt="", finder=models.measurer_id)
+
+
 def request_for(
-    panel: Panel, style: str, pictures: Mapping[str, BlobId], sampling: Sampling, checkpoint: Checkpoint
+    panel: Panel,
+    style: str,
+    pictures: Mapping[str, BlobId],
+    sampling: Sampling,
+    checkpoint: Checkpoint,
+    detail: Detail | None = None,
 ) -> PanelRequest:
     """Everything that decides the pixels of one planned panel at its first try.
 
     Args:
         pictures: key of a member of the cast → its reference; empty: it has none.
+        detail: see `detail_of`.
     """
     return PanelRequest(
         weights=checkpoint.fingerprint,
@@ -58,7 +74,13 @@ def request_for(
         seed=panel.seed,
         sampling=sampling,
         background=background_prompt(checkpoint, style, panel.scene) if panel.figures else "",
+        detail=with_prompt(detail, style, panel.scene) if panel.figures else None,
     )
+
+
+def with_prompt(detail: Detail | None, style: str, scene: str) -> Detail | None:
+    """How the heads of one panel are drawn once more."""
+    return detail and replace(detail, prompt=head_prompt(style, scene))
 
 
 def missing_panels(
@@ -67,6 +89,7 @@ def missing_panels(
     sampling: Sampling,
     checkpoint: Checkpoint,
     library: Library,
+    detail: Detail | None = None,
     *,
     held: Collection[str] = (),
 ) -> list[PanelRequest]:
@@ -81,7 +104,7 @@ def missing_panels(
     for panel in plan.panels:
         if panel.id in held:
             continue
-        request = request_for(panel, plan.style, pictures, sampling, checkpoint)
+        request = request_for(panel, plan.style, pictures, sampling, checkpoint, detail)
         complete = all(figure.character in known for figure in panel.figures)
         if not complete or cache.get(request.key) is None:
             missing.append(request)

@@ -6,13 +6,13 @@ for. Manifests, configs and headers are read, weights are not. Loading them is l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model.config import Settings
-from model.flags import checked, resolve
+from model.flags import FLAGS, checked, resolve
 from model.render.published import is_here, open_published, outline, place_of, recognise
 from model.render.weights import Checkpoint, open_checkpoint, with_adapters
 from model.run.fit import find_gguf, with_gguf
@@ -44,6 +44,28 @@ def settle(*, say: Callable[[str], None] = lambda line: None, **flags: Any) -> S
         file = find_gguf(asked, bare, batch=settings.batch, device=settings.device, say=say)
         settings = replace(settings, gguf=file)
     return settings
+
+
+def flags_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that come to settings as `run.json` keeps them: what draws a finished book on.
+
+    Args:
+        config: field of `Settings` → value, as JSON. The book's folder is left to the caller.
+    """
+    said: dict[str, Any] = {}
+    for flag in FLAGS:
+        value = config.get(flag.field or flag.name)
+        if value not in (None, "", []) and flag.name != "out":
+            said[flag.name] = value
+    if adapters := config.get("adapters"):
+        said["lora"] = [f"{one['path']}:{one['weight']}" for one in adapters]
+    if gguf := config.get("gguf"):
+        said["gguf"] = gguf["path"]
+    row = VARIANTS.get(str(config.get("variant")))
+    if row is not None and row.model == config.get("model"):
+        said["model_variant"] = row.model_variant
+    said["detail"] = str(config.get("detail") or "off")
+    return {name: value for name, value in said.items() if value != ""}
 
 
 def _row_of(model: str | None, model_variant: str) -> tuple[Variant, str]:

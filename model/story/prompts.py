@@ -65,6 +65,11 @@ def region_prompt(character: Character, who: Presence) -> str:
     return _joined([look, who.expression, who.action])
 
 
+def head_prompt(style: str, scene: str) -> str:
+    """The global prompt for one head of a panel with its surroundings."""
+    return _joined([style, _COUNTS[1], _SHOTS["medium"], scene])
+
+
 def cast_prompt(character: Character, variant: str | None) -> str:
     """What a character looks like in every panel: the description, or that of the named variant."""
     text = character.variants[variant] if variant else character.description

@@ -26,12 +26,14 @@ class Sighting:
         overlap: IoU of the found and the asked box; 0 without a found one.
         identity: cosine between its crop and its reference; None without a reference.
         crop: its picture, cut out along its mask; empty when there is none.
+        face: how well its head is drawn, 0 to 1; None: nobody can say, or no head was found.
     """
 
     box: Box | None = None
     overlap: float = 0.0
     identity: float | None = None
     crop: BlobId = NO_BLOB
+    face: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,14 @@ class Limits:
         identity: least cosine of each character with its reference; None: not judged.
         spread: how much cosine lies between doubt and certainty, for weighing candidates.
         vibe: least score of the vibe memory, −1 to 1.
+        face: least score of each head; None: heads send no panel back.
     """
 
     overlap: float = 0.5
     identity: float | None = None
     spread: float = 0.1
     vibe: float = -0.1
+    face: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Verdict:
         layout: mean IoU of asked and found boxes; None: not measured, or nobody was asked for.
         identity: mean certainty that the characters are who they should be; None: not measured or not judged.
         vibe: the vibe memory's score, −1 to 1; None: it remembers nothing.
+        face: mean score of the heads; None: not measured.
         total: mean of the measures that were taken, 0 to 1 (of the vibe: as a probability); ranks candidates.
     """
 
@@ -84,6 +89,7 @@ class Verdict:
     layout: float | None
     identity: float | None
     vibe: float | None
+    face: float | None
     total: float
 
     @property
@@ -94,6 +100,7 @@ class Verdict:
             "layout": self.layout,
             "identity": self.identity,
             "vibe": self.vibe,
+            "face": self.face,
             "total": self.total,
         }
         return {name: round(value, 4) for name, value in named.items() if value is not None}
@@ -125,8 +132,9 @@ def judge(measured: Measured, names: Sequence[str], limits: Limits, vibe: float 
     identity = _resembling(measured, names, limits, reasons)
     if vibe is not None and vibe < limits.vibe:
         reasons.append(f"the vibe memory gives it {vibe:.2f}, {limits.vibe:.2f} needed")
+    face = _drawn_well(measured, names, limits, reasons)
     liked = None if vibe is None else (vibe + 1) / 2
-    taken = [measure for measure in (count, layout, identity, liked) if measure is not None]
+    taken = [measure for measure in (count, layout, identity, liked, face) if measure is not None]
     return Verdict(
         accepted=not reasons,
         reasons=tuple(reasons),
@@ -134,6 +142,7 @@ def judge(measured: Measured, names: Sequence[str], limits: Limits, vibe: float 
         layout=layout,
         identity=identity,
         vibe=vibe,
+        face=face,
         total=sum(taken) / len(taken) if taken else 1.0,
     )
 
@@ -168,6 +177,18 @@ def _resembling(measured: Measured, names: Sequence[str], limits: Limits, reason
                 f"{name} resembles its reference by {sighting.identity:.2f}, {limits.identity:.2f} needed"
             )
     return sum(certainties) / len(certainties) if certainties else None
+
+
+def _drawn_well(measured: Measured, names: Sequence[str], limits: Limits, reasons: list[str]) -> float | None:
+    """Mean score of the heads; whose head is below the limit is added to `reasons`."""
+    scores: list[float] = []
+    for name, sighting in zip(names, measured.sightings, strict=True):
+        if sighting.face is None:
+            continue
+        scores.append(sighting.face)
+        if limits.face is not None and sighting.face < limits.face:
+            reasons.append(f"{name}'s face is smeared: {sighting.face:.2f}, {limits.face:.2f} needed")
+    return sum(scores) / len(scores) if scores else None
 
 
 def _people(count: int) -> str:

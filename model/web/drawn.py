@@ -23,12 +23,13 @@ from model.memory.desk.judgements import judgements
 from model.memory.panels.shown import shown_of
 from model.memory.panels.tries import Tries
 from model.memory.store.library import Library
-from model.render.request import PanelRequest
+from model.render.request import Detail, PanelRequest
 from model.render.weights import Checkpoint
 from model.run.cast import look_of
 from model.run.hold import request_from
 from model.run.recall import remember
 from model.run.record import RunPanel, RunRecord, read_record
+from model.run.repair import repaired_request
 from model.run.requests import job_for, request_for, sampling_of
 from model.story.plan import CastMember, Panel, Plan
 
@@ -46,6 +47,7 @@ class Try:
     reasons: tuple[str, ...] = ()
     scores: Mapping[str, float]
     found: Mapping[str, Box]
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +80,18 @@ class BookDrawn:
 
 
 def drawn_of(
-    plan: Plan, folder: Path, settings: Settings, checkpoint: Checkpoint, library: Library
+    plan: Plan,
+    folder: Path,
+    settings: Settings,
+    checkpoint: Checkpoint,
+    library: Library,
+    detail: Detail | None = None,
 ) -> BookDrawn:
     """Look a book up.
 
     Args:
         plan: as the story is now; folder: of the book that was drawn.
+        detail: how small heads are drawn once more; see `detail_of`.
     """
     record = record_of(folder)
     told = remember(plan, Chronicle(library, None), checkpoint).plan
@@ -91,7 +99,7 @@ def drawn_of(
     missing_cast = tuple(key for key, picture in pictures.items() if not picture)
     sampling = sampling_of(settings)
     firsts = {
-        panel.id: request_for(panel, told.style, pictures, sampling, checkpoint)
+        panel.id: request_for(panel, told.style, pictures, sampling, checkpoint, detail)
         for panel in told.panels
         if not any(figure.character in missing_cast for figure in panel.figures)
     }
@@ -163,7 +171,7 @@ class _Ledger:
 
     def panel(self, panel: Panel, first: PanelRequest | None) -> PanelDrawn:
         if panel.locked and (facts := self._shown.get(panel.identity)):
-            first = request_from(facts["request"])
+            first = request_from(facts["first"])
             tries = self._tries(panel, first, held=True)
             return self._drawn(panel, first, tries, "")
         before = self._by_identity.get(panel.identity)
@@ -203,7 +211,9 @@ class _Ledger:
         attempts = range(self._settings.max_retries + 1 if job.retried and not held else 1)
         requests = [job.request_for(attempt) for attempt in attempts]
         requests += [replace(first, seed=seed) for seed in decided.seeds]
+        requests += [repaired_request(first, facts) for facts in decided.repairs]
         keys = {request.key: request.seed for request in requests[:_MOST_TRIES]}
+        repairs = {request.key for request in requests if request.repair is not None}
         marks = ", ".join("?" * len(keys))
         rows = self._library.rows(f"SELECT key, blob, params FROM panels WHERE key IN ({marks})", tuple(keys))
         kept = {row["key"]: row for row in rows}
@@ -214,7 +224,7 @@ class _Ledger:
                 known = self._recorded.get(key)
                 said: dict[str, Any] = fresh.get(key, {})
                 found.append(
-                    known[1]
+                    replace(known[1], repaired=key in repairs)
                     if known
                     else Try(
                         key=key,
@@ -224,6 +234,7 @@ class _Ledger:
                         reasons=tuple(said.get("reasons", ())),
                         scores=said.get("scores", {}),
                         found={},
+                        repaired=key in repairs,
                     )
                 )
         return found

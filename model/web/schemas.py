@@ -87,6 +87,12 @@ class NewBook(Value):
     story: Tree | None = None
 
 
+class Stored(Value):
+    """A picture that is in the library now."""
+
+    picture: str
+
+
 class Rename(Value):
     title: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -330,7 +336,8 @@ class Choice(Value):
 class NewJob(Value):
     """What is to be done. `panel`: of redraw and repair; `panels`: of panels; `n`: tries of redraw;
 
-    `box` (x, y, width, height in fractions), `words`: of repair; `formats`: of export; `name`: of download.
+    `box` (x, y, width, height in fractions) or `mask` (a picture that is white where it is wrong), and
+    `words`: of repair; `formats`: of export; `name`: of download.
     """
 
     kind: JobKind
@@ -340,6 +347,7 @@ class NewJob(Value):
     n: Annotated[int, Field(ge=1, le=16)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     box: Box | None = None
+    mask: BlobName | None = None
     words: Words = ""
     formats: Annotated[list[Format], Field(max_length=8)] = []
     name: Annotated[str, Field(pattern=r"^[\w.-]{0,64}$")] = ""

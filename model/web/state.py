@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
-from model.errors import AutoStudioError, ConfigError
+from model.errors import AutoStudioError, ConfigError, WeightsMissing
 from model.flags import checked
 from model.memory.desk.jobs import Job
 from model.memory.store.library import Library
@@ -32,6 +32,7 @@ from model.web.workspace import Workspace
 
 if TYPE_CHECKING:
     from model.config import Settings
+    from model.render.request import Detail
     from model.render.weights import Checkpoint
     from model.studio import Studio
 
@@ -112,7 +113,8 @@ class House:
     def drawn(self, book: str, plan: Plan) -> BookDrawn:
         """What is drawn of a plan of this book."""
         studio = self.studio(book)
-        return drawn_of(plan, self.folder(book), studio.settings, self.outline(book), self.library)
+        outline = self.outline(book)
+        return drawn_of(plan, self.folder(book), studio.settings, outline, self.library, self._detail(book))
 
     def studio(self, book: str) -> Studio:
         """The door, with the settings of a book; it loads nothing."""
@@ -155,6 +157,17 @@ class House:
 
         settings = self.studio(book).settings
         return _outline(replace(settings, out=None)) if not settings.adapters else outline_of(settings)
+
+    def _detail(self, book: str) -> Detail | None:
+        """How small heads of a book are drawn once more; files of networks are looked for, none is loaded."""
+        from model.run.models import Models
+        from model.run.requests import detail_of
+
+        studio = self.studio(book)
+        try:
+            return detail_of(studio.settings, Models(studio.settings, self.library, studio.events))
+        except WeightsMissing:
+            return None
 
     def _edited(self, book: str, revision: int, what: str, client: str) -> None:
         self.hub.send("revision", {"book": book, "revision": revision, "what": what, "client": client})

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import AutoStudioError, ConfigError, Stopped
 from model.events import Event, Note
+from model.files import BlobId
 
 if TYPE_CHECKING:
     from model.run.book import Book
@@ -131,6 +132,17 @@ class _Desk:
                 for number in range(args["n"]):
                     seed = args["seed"] + number if args["seed"] is not None else None
                     book = studio.redraw(book, args["panel"], seed=seed, events=listener)
+            case "repair":
+                book = studio.draw(plan, out=out, events=listener, panels=[args["panel"]])
+                book = studio.repair(
+                    book,
+                    args["panel"],
+                    box=args["box"],
+                    mask=studio.library.load(BlobId(args["mask"])) if args["mask"] else None,
+                    words=args["words"],
+                    seed=args["seed"],
+                    events=listener,
+                )
             case "rehearse":
                 report = studio.rehearse(plan, out=out, events=listener)
                 return f"{report.drawn} pictures drawn"

@@ -113,3 +113,14 @@ def test_measures_are_shares(found: int, overlap: float, identity: float, vibe: 
         assert value is not None
         assert 0 <= value <= 1
     assert verdict.accepted == (not verdict.reasons)
+
+
+def test_a_smeared_face_is_named_and_weighs_in_the_total() -> None:
+    seen = Measured(found=1, sightings=(Sighting(box=Box(0, 0, 1, 1), overlap=1.0, face=0.02),))
+    free = judge(seen, ["Mika"], Limits())
+    assert free.accepted
+    assert free.face == 0.02
+    assert free.total == pytest.approx((1 + 1 + 0.02) / 3)
+    held = judge(seen, ["Mika"], Limits(face=0.05))
+    assert held.reasons == ("Mika's face is smeared: 0.02, 0.05 needed",)
+    assert "face" in held.scores

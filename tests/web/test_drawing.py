@@ -91,6 +91,13 @@ def test_a_book_is_made_by_choosing_and_correcting(tmp_path: Path, drawing: Tree
         shown = client.get(f"/api/books/{book}/pages/1")["panels"][0]["picture"]
         assert shown == tries[0]["picture"]
 
+        # A repair is a try of its own.
+        corner = {"kind": "repair", "panel": "p001_01", "box": [0.5, 0.5, 0.4, 0.4], "words": "a hat"}
+        client.work(book=book, **corner)
+        repaired = client.get(f"/api/books/{book}/panels/p001_01/tries")["tries"][-1]
+        assert (repaired["kind"], repaired["shown"]) == ("repair", True)
+        client.post(f"/api/books/{book}/panels/p001_01/choose", {"key": tries[0]["key"]})
+
         # A locked panel keeps its picture, whatever its words say.
         locked = {"do": "set_panel", "panel": "p001_02", "values": {"locked": True, "scene": "sunset"}}
         assert client.edit(book, 3, locked)["cost"]["panels"] == []

@@ -1,4 +1,5 @@
-"""What a person decided about a panel: further tries that were asked for, and the try that the book shows.
+"""What a person decided about a panel: further tries and repairs that were asked for, and the try that the
+book shows.
 
 In: a story, a panel, the key of the panel's first request, and keys of tries. Out: the same. A decision holds
 for the request it was made for: when the story asks for another picture, its old decisions are not found.
@@ -19,10 +20,12 @@ class Decisions:
 
     Attributes:
         seeds: of the further tries, in the order they were asked for.
+        repairs: what was to be drawn again of which try, as JSON, in the order they were asked for.
         chosen: key of the try that is shown; empty: the judge chooses.
     """
 
     seeds: tuple[int, ...] = ()
+    repairs: tuple[str, ...] = ()
     chosen: str = ""
 
 
@@ -38,11 +41,17 @@ class Tries:
             "SELECT seed FROM tries WHERE story = ? AND panel = ? AND first = ? ORDER BY id",
             (story, panel, first),
         )
+        repairs = self._library.rows(
+            "SELECT facts FROM repairs WHERE story = ? AND panel = ? AND first = ? ORDER BY id",
+            (story, panel, first),
+        )
         chosen = self._library.rows(
             "SELECT key FROM choices WHERE story = ? AND panel = ? AND first = ?", (story, panel, first)
         )
         return Decisions(
-            seeds=tuple(int(row["seed"]) for row in rows), chosen=chosen[0]["key"] if chosen else ""
+            seeds=tuple(int(row["seed"]) for row in rows),
+            repairs=tuple(row["facts"] for row in repairs),
+            chosen=chosen[0]["key"] if chosen else "",
         )
 
     def add(self, story: str, panel: str, first: str, seed: int) -> None:
@@ -55,6 +64,18 @@ class Tries:
             connection.execute(
                 "INSERT OR IGNORE INTO tries (story, panel, first, seed, created) VALUES (?, ?, ?, ?, ?)",
                 (story, panel, first, seed, time.time()),
+            )
+
+    def add_repair(self, story: str, panel: str, first: str, facts: str) -> None:
+        """Remember that a repair was asked for; the same one twice is one.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._library.writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO repairs (story, panel, first, facts, created) VALUES (?, ?, ?, ?, ?)",
+                (story, panel, first, facts, time.time()),
             )
 
     def choose(self, story: str, panel: str, first: str, key: str) -> None:

@@ -203,6 +203,20 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    # Parts of panels that a person had drawn again.
+    (
+        """
+        CREATE TABLE repairs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            story TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            first TEXT NOT NULL,
+            facts TEXT NOT NULL,
+            created REAL NOT NULL,
+            UNIQUE (story, panel, first, facts)
+        )
+        """,
+    ),
     # What a panel showed last, whatever was asked of it since: a locked panel keeps it.
     (
         """

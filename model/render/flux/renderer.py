@@ -21,6 +21,7 @@ from model.render.flux.conditions import Conditioner, Conditions, owned_cells
 from model.render.flux.conditions import square_picture as square_picture
 from model.render.flux.parts import FluxParts, load_flux, read_text
 from model.render.offload import OnPreview, OnStep
+from model.render.redrawing import source_of
 from model.render.request import PanelRequest, Sampling
 from model.render.schedulers import passes
 from model.render.sequence import pack, unpack
@@ -77,6 +78,7 @@ class FluxRenderer:
             dtype=dtype,
         )
         self._palettes = Palettes(load_reference, self._encode, checkpoint.cell)
+        self._load = load_reference
 
     def _keep_to(self, plan: MemoryPlan, device: str, dtype: torch.dtype) -> None:
         """Let the networks take turns on the device."""
@@ -137,31 +139,51 @@ class FluxRenderer:
         )
         bound = self._conditioner.conditions(requests, rows, columns, regions=True)
         palette = self._palette(requests, rows, columns)
-        latents = self._noise(requests, rows, columns)
-        work = passes(sampling.scheduler, self.parts.scheduler, sampling.steps, rows * columns)
+        source = source_of(
+            requests,
+            load=self._load,
+            encode=self._encode,
+            lay_out=lambda mask: pack(mask.expand(-1, self.parts.vae.config.latent_channels, -1, -1)),
+            rows=2 * rows,
+            columns=2 * columns,
+        )
+        latents = fresh = self._noise(requests, rows, columns)
+        work = passes(
+            sampling.scheduler,
+            self.parts.scheduler,
+            sampling.steps,
+            rows * columns,
+            strength=source.strength if source else 1.0,
+        )
+        if source:
+            latents = source.noisy(fresh, work[0].noise)
         steps = sum(len(one.scheduler.timesteps) for one in work)
         first = [float(time) / 1000 for time in work[0].scheduler.timesteps]
         # From this noise on the global prompt alone guides, in every pass.
-        lifted = first[len(first) - sampling.refine_steps] if sampling.refine_steps else -1.0
+        lifted = first[max(0, len(first) - sampling.refine_steps)] if sampling.refine_steps else -1.0
         step = 0
         for number, one in enumerate(work):
             if number:
                 fresh = self._noise(requests, rows, columns, number)
                 latents = (1 - one.noise) * latents + one.noise * fresh
-            for time in one.scheduler.timesteps:
+            sigmas = one.scheduler.sigmas
+            for index, time in enumerate(one.scheduler.timesteps):
                 noise, before = float(time) / 1000, latents
                 conditions = free if free is not None and noise <= lifted else bound
                 velocity = self._velocity(latents, time, conditions, sampling)
                 if palette is not None:
                     velocity = pull(velocity, latents, noise, palette)
                 latents = one.scheduler.step(velocity, time, latents, return_dict=False)[0]
+                if source:
+                    latents = source.hold(latents, source.noisy(fresh, float(sigmas[index + 1])))
                 step += 1
                 if on_step:
                     on_step(step, steps)
                 if on_preview and step % preview_every == 0 and step < steps:
                     clean = before - noise * velocity
                     on_preview(step, steps, self._decode(unpack(clean, rows, columns)))
-        return self._decode(unpack(latents, rows, columns))
+        drawn = self._decode(unpack(latents, rows, columns))
+        return source.paste(drawn) if source else drawn
 
     def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int, number: int = 0) -> Tensor:
         """The noise of a pass from CPU generators: the same on every device. `number`: of the pass; the first

@@ -39,7 +39,7 @@ class SDReferences:
         self._figures: dict[str, Image.Image] = {}
         self._blank: Tensor | None = None
         factor = 2 ** (len(parts.vae.config.block_out_channels) - 1)
-        self._palettes = Palettes(load, lambda one: self._encode(one).flatten(2).transpose(1, 2), factor)
+        self._palettes = Palettes(load, lambda one: self.encode(one).flatten(2).transpose(1, 2), factor)
 
     def embeddings(self, placed: Sequence[Sequence[Region]], count: int, *, guided: bool) -> Tensor:
         """What the adapter's projection is fed, on the CPU.
@@ -91,9 +91,9 @@ class SDReferences:
         panel, cover = place_figures(request.width, request.height, figures)
         # Who has no reference keeps the cells of its box: nobody else's figure may stand there.
         boxes = [region.box for region in request.regions]
-        return self._encode(panel), covered(cover, boxes, mine, rows, columns)
+        return self.encode(panel), covered(cover, boxes, mine, rows, columns)
 
-    def _encode(self, picture: Image.Image) -> Tensor:
+    def encode(self, picture: Image.Image) -> Tensor:
         """(1, C, h, w) scaled latents of an RGB picture."""
         vae = self._parts.vae
         pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)

@@ -19,11 +19,12 @@ from torch import Tensor
 from model.files import BlobId
 from model.render.devices import memory_errors
 from model.render.offload import OnPreview, OnStep
+from model.render.redrawing import source_of
 from model.render.request import PanelRequest
 from model.render.sd.conditions import Conditioner, Conditions
 from model.render.sd.parts import SDParts, load_sd
 from model.render.sd.references import SDReferences
-from model.render.sd.schedulers import make_sd_scheduler
+from model.render.sd.schedulers import make_sd_scheduler, start_at
 from model.render.sd.style import lean
 from model.render.sd.text import Prompts
 from model.render.weights import Checkpoint
@@ -58,6 +59,7 @@ class SDRenderer:
             self._keep_to(plan, device)
         self.device, self.dtype = device, dtype
         prompts = Prompts(self.parts.encoders, silent=self.parts.silent, device=device)
+        self._load = load_reference
         self._references = SDReferences(self.parts, load_reference, device=device)
         self._conditioner = Conditioner(self.parts, prompts, self._references, device=device, dtype=dtype)
 
@@ -117,28 +119,48 @@ class SDRenderer:
         factor = 2 ** (len(self.parts.vae.config.block_out_channels) - 1)
         rows, columns = requests[0].height // factor, requests[0].width // factor
         scheduler = make_sd_scheduler(sampling.scheduler, self.parts.scheduler, sampling.steps)
-        steps = len(scheduler.timesteps)
-        bound = steps - sampling.refine_steps  # so many steps obey the regions
+        source = source_of(
+            requests,
+            load=self._load,
+            encode=self._references.encode,
+            lay_out=lambda mask: mask,
+            rows=rows,
+            columns=columns,
+        )
+        times = start_at(scheduler, source.strength) if source else scheduler.timesteps
+        steps = len(times)
+        bound = max(0, steps - sampling.refine_steps)  # so many steps obey the regions
         regional = self._conditioner.of(requests, rows, columns, regions=bound > 0)
         free = regional if bound == steps else self._conditioner.of(requests, rows, columns, regions=False)
         noise = self._noise(requests, rows, columns)
-        guide = self._references.guide(requests, rows, columns) if bound else None
+        guide = self._references.guide(requests, rows, columns) if bound and not source else None
         palette = self._references.palette(requests, rows, columns)
         latents = guide.start(noise, scheduler) if guide else noise * scheduler.init_noise_sigma
-        for step, time in enumerate(scheduler.timesteps):
+        if source and source.strength < 1:
+            latents = scheduler.add_noise(source.latents, noise, times[:1])
+        for step, time in enumerate(times):
             scaled = scheduler.scale_model_input(latents, time)
             prediction = self._predict(scaled, time, regional if step < bound else free, sampling.guidance)
             if palette is not None:
                 prediction = lean(prediction, latents, scheduler, time, palette)
             after = scheduler.step(prediction, time, latents)
             latents = after.prev_sample
+            if source:
+                last = step + 1 == steps
+                noisy = (
+                    source.latents
+                    if last
+                    else scheduler.add_noise(source.latents, noise, times[step + 1 :][:1])
+                )
+                latents = source.hold(latents, noisy)
             if on_preview and (step + 1) % preview_every == 0 and step + 1 < steps:
                 on_preview(step + 1, steps, self._decode(_clean(after, scheduler)))
             if guide and step + 1 < bound:
                 latents = guide.mix(latents, noise, scheduler, step + 1)
             if on_step:
                 on_step(step + 1, steps)
-        return self._decode(latents)
+        drawn = self._decode(latents)
+        return source.paste(drawn) if source else drawn
 
     def _noise(self, requests: Sequence[PanelRequest], rows: int, columns: int) -> Tensor:
         """Initial noise from CPU generators: the same on every device."""

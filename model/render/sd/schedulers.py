@@ -36,3 +36,12 @@ def make_sd_scheduler(name: str, config: dict[str, Any], steps: int) -> Any:
     scheduler: Any = classes[name].from_config(config)
     scheduler.set_timesteps(steps)
     return scheduler
+
+
+def start_at(scheduler: Any, strength: float) -> Any:
+    """The last `strength` of a scheduler's timesteps, at least one, for a drawing that starts from a picture;
+    the scheduler is told that the first of them is where it begins."""
+    skipped = min(len(scheduler.timesteps) - 1, round((1 - strength) * len(scheduler.timesteps)))
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return scheduler.timesteps[skipped:]

@@ -6,12 +6,13 @@ import io
 from functools import lru_cache
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from model.files import BlobId
 from model.pictures import OWN, read_picture
-from model.web.routes.answers import REFUSALS
+from model.web import schemas as s
+from model.web.routes.answers import REFUSALS, body_of
 from model.web.state import Here, House
 
 router = APIRouter(prefix="/api", tags=["events"], responses=REFUSALS)
@@ -47,6 +48,15 @@ def blob(
         return Response(house.library.load(BlobId(blob)), media_type="image/png", headers=_FOREVER)
     width = next((one for one in _WIDTHS if one >= w), _WIDTHS[-1])
     return Response(_smaller(house, blob, width), media_type="image/png", headers=_FOREVER)
+
+
+@router.post("/pictures", status_code=201)
+async def picture(house: Here, request: Request) -> s.Stored:
+    """Keep a picture, such as the mask of a repair; the body is the file."""
+    made = read_picture(await body_of(request))
+    coded = io.BytesIO()
+    made.convert("RGBA" if made.has_transparency_data else "RGB").save(coded, "PNG")
+    return s.Stored(picture=house.library.store(coded.getvalue()))
 
 
 @router.get("/previews/{job}/{name}.png", response_class=Response)

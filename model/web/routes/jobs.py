@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from model.errors import ConfigError
+from model.files import BlobId
 from model.web import schemas as s
 from model.web.routes.answers import REFUSALS
 from model.web.state import Here
@@ -30,8 +31,10 @@ def new_job(house: Here, wanted: s.NewJob) -> s.JobView:
     need = _NEEDS.get(wanted.kind)
     if need and not getattr(wanted, need):
         raise ConfigError(f"{need}: found nothing, expected what to {wanted.kind}; name it")
-    if wanted.kind == "repair" and (wanted.box is None or not wanted.words.strip()):
-        raise ConfigError("box, words: found nothing, expected the region and what it should be; give both")
+    if wanted.kind == "repair" and (wanted.box is None) == (wanted.mask is None):
+        raise ConfigError("box, mask: expected where to repair; give one of the two")
+    if wanted.mask is not None and not house.library.blob_path(BlobId(wanted.mask)).is_file():
+        raise KeyError(f"picture {wanted.mask[:12]}")
     if wanted.kind != "download":
         if wanted.book is None:
             raise ConfigError(f"book: found nothing, expected which book to {wanted.kind}; name it")

@@ -106,6 +106,7 @@ def _tries(house: House, book: str, panel: str) -> s.TriesView:
                 reasons=list(one.reasons),
                 scores={**one.scores, **({"vibe": scores[one.picture]} if one.picture in scores else {})},
                 shown=one is drawn.shown,
+                kind="repair" if one.repaired else "try",
                 liked=liked.get(one.key),
             )
             for number, one in enumerate(drawn.tries)
