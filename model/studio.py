@@ -40,7 +40,7 @@ from model.run.book import Book, Report
 from model.run.choose import further_tries, repaired_tries, with_decisions
 from model.run.context import Context
 from model.run.finish import finish
-from model.run.folder import named
+from model.run.folder import folder_of, with_key
 from model.run.guide import guide
 from model.run.hold import as_drawn, asked_for, hold
 from model.run.inject import draw_injected
@@ -55,7 +55,7 @@ from model.run.reprint import Reprint, reprint
 from model.run.requests import detail_of, job_for, missing_panels, request_for, sampling_of
 from model.run.settle import checkpoint_of, outline_of, settle
 from model.run.vibe import vibe_of_run
-from model.story.plan import Plan
+from model.story.plan import MOST_SEED, Plan, seed_note
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,12 +120,11 @@ class Studio:
         """
         return checkpoint_of(self.settings, hashed=False)
 
-    def plan(self, story: StorySource, *, drawn: bool = True, out: str | Path | None = None) -> Plan:
+    def plan(self, story: StorySource, *, drawn: bool = True) -> Plan:
         """Read, check, plan and letter a story, so that a bad one is refused before anything is made.
 
         Args:
             drawn: it is to be drawn, so the weights must be here; else a layout is all that is wanted.
-            out: the folder that it will be drawn into, if that is known.
         Raises:
             StoryError: the story is wrong, names a file that cannot be used, or has a text without room.
             WeightsMissing: there is nothing to draw it with.
@@ -133,8 +132,7 @@ class Studio:
         checkpoint = self.checkpoint if drawn else outline_of(self.settings)
         plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
         check_lettering(plan)
-        # Books of one folder are told apart by their names; who names a folder means that one.
-        return plan if (out or self.settings.out) is not None else named(plan)
+        return plan
 
     def draw(
         self,
@@ -161,6 +159,7 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
+                plan = with_key(plan, library)
                 remembered, locked = hold(remember(plan, chronicle, models.checkpoint), library, drawn=panels)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
@@ -198,7 +197,7 @@ class Studio:
                 if settings.inject_every
                 else (draw_some(wanted), ())
             )
-            outcomes = with_decisions(outcomes, wanted, context, vibe, story=plan.slug)
+            outcomes = with_decisions(outcomes, wanted, context, vibe, story=plan.key)
             every = {**outcomes, **left_out}
             outcomes = {panel.id: every[panel.id] for panel in plan.panels}
             book = Book(
@@ -231,6 +230,8 @@ class Studio:
         checked({"seed": seed})
         with self.running(events) as context:
             vibe = vibe_of_run(context.models)
+            if seed is not None and seed > MOST_SEED:
+                context.events.note(f"note: {panel}: {seed_note(seed)}")
             tried = [candidate.request.seed for candidate in book.panels[panel].candidates]
             if seed is None:
                 attempts = (job.request_for(number).seed for number in range(1, len(tried) + 2))
@@ -241,8 +242,8 @@ class Studio:
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
-                tries.add(book.plan.slug, job.identity, first.key, seed)
-                tries.choose(book.plan.slug, job.identity, first.key, wanted)
+                tries.add(book.plan.key, job.identity, first.key, seed)
+                tries.choose(book.plan.key, job.identity, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -302,15 +303,15 @@ class Studio:
                 context=context,
             )
             if seed is None:
-                before = tries.of(book.plan.slug, job.identity, first.key).repairs
+                before = tries.of(book.plan.key, job.identity, first.key).repairs
                 seed = (first.seed + 1 + len(before)) % 2**53
             facts = to_facts(asked, seed)
             panels = {**book.panels, **repaired_tries(book.panels, {panel: facts}, book.jobs, context, vibe)}
             wanted = repaired_request(first, facts).key
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
-                tries.add_repair(book.plan.slug, job.identity, first.key, facts)
-                tries.choose(book.plan.slug, job.identity, first.key, wanted)
+                tries.add_repair(book.plan.key, job.identity, first.key, facts)
+                tries.choose(book.plan.key, job.identity, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -327,7 +328,7 @@ class Studio:
         job = _job(book, panel)
         chosen = _shown(book, panel, attempt).request.key
         with self.running(events) as context:
-            Tries(context.library).choose(book.plan.slug, job.identity, job.request_for(0).key, chosen)
+            Tries(context.library).choose(book.plan.key, job.identity, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
@@ -338,6 +339,7 @@ class Studio:
         """Rehearse the cast and stop; the references are in `cast/` of the book's folder."""
         started = time.perf_counter()
         with self.running(events) as context:
+            plan = with_key(plan, context.library)
             folder = self._open_out(plan, out)
             sampling = sampling_of(context.settings)
             detail = detail_of(context.settings, context.models)
@@ -411,7 +413,7 @@ class Studio:
     def _open_out(self, plan: Plan, out: str | Path | None) -> Path:
         """The book's folder, made now: better to learn that it cannot be written before an hour of
         drawing."""
-        folder = Path(out) if out is not None else self.settings.out or Path("outputs") / plan.slug
+        folder = Path(out) if out is not None else self.settings.out or folder_of(plan)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

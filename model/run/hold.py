@@ -38,7 +38,7 @@ def hold(
     held_ids = {one.id for one in plan.panels if one.locked or (drawn is not None and one.id not in drawn)}
     if not held_ids:
         return remembered, {}
-    known = shown_of(library, plan.slug)
+    known = shown_of(library, plan.key)
     kept = {row["key"] for row in library.rows("SELECT key FROM panels")}
     jobs: dict[str, PanelJob] = {}
     notes: list[str] = []
@@ -128,7 +128,7 @@ def keep_shown(book: Book, library: Library) -> None:
                 "words": panel.words,
                 "seeds": [one.request.seed for one in outcome.candidates[1:] if one.request.repair is None],
             }
-    show(library, book.plan.slug, facts)
+    show(library, book.plan.key, facts)
 
 
 def request_from(facts: Mapping[str, Any]) -> PanelRequest:
@@ -155,12 +155,12 @@ def _decide(
 ) -> None:
     """The other tries of a held panel stay beside the one that it shows."""
     tries = Tries(library)
-    decided = tries.of(plan.slug, panel.identity, first.key)
+    decided = tries.of(plan.key, panel.identity, first.key)
     for seed in facts["seeds"]:
         if seed not in decided.seeds:
-            tries.add(plan.slug, panel.identity, first.key, seed)
+            tries.add(plan.key, panel.identity, first.key, seed)
     if not decided.chosen:
-        tries.choose(plan.slug, panel.identity, first.key, facts["shown"])
+        tries.choose(plan.key, panel.identity, first.key, facts["shown"])
 
 
 def _asked(panel: Panel) -> tuple[object, ...]:

@@ -147,7 +147,7 @@ class _Ledger:
 
     def __init__(self, plan: Plan, record: RunRecord | None, library: Library, settings: Settings) -> None:
         self._plan, self._library, self._settings = plan, library, settings
-        self._shown = shown_of(library, plan.slug)
+        self._shown = shown_of(library, plan.key)
         self._decisions = Tries(library)
         self._recorded: dict[str, tuple[RunPanel, Try]] = {}
         self._by_identity: dict[str, RunPanel] = {}
@@ -192,7 +192,7 @@ class _Ledger:
         )
 
     def _drawn(self, panel: Panel, first: PanelRequest, tries: list[Try], stale: str) -> PanelDrawn:
-        chosen = self._decisions.of(self._plan.slug, panel.identity, first.key).chosen
+        chosen = self._decisions.of(self._plan.key, panel.identity, first.key).chosen
         shown = next((one for one in tries if one.key == chosen), None)
         if shown is None:
             shown = max(
@@ -207,7 +207,7 @@ class _Ledger:
     def _tries(self, panel: Panel, first: PanelRequest, *, held: bool = False) -> list[Try]:
         """Every try of these requests that is in the library, in the order in which they were made."""
         job = job_for(panel, first, self._settings.seed)
-        decided = self._decisions.of(self._plan.slug, panel.identity, first.key)
+        decided = self._decisions.of(self._plan.key, panel.identity, first.key)
         attempts = range(self._settings.max_retries + 1 if job.retried and not held else 1)
         requests = [job.request_for(attempt) for attempt in attempts]
         requests += [replace(first, seed=seed) for seed in decided.seeds]

@@ -21,7 +21,7 @@ def chronicle_view(house: House, book: str, character: str | None, panel: str | 
     before = None
     if panel is not None:
         page, index = (int(part) for part in panel.removeprefix("p").split("_"))
-        before = chronicle.chapter(sight.plan.slug), page, index
+        before = chronicle.chapter(sight.plan.key), page, index
     found = chronicle.memories(who=character, before=before)
     return s.ChronicleView(
         memories=[

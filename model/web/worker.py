@@ -118,7 +118,7 @@ class _Desk:
         if self._stopped.is_set():
             raise Stopped("stopped before it began")
         story, out = Path(job["story"]), Path(job["out"])
-        plan = studio.plan(story, out=out)
+        plan = studio.plan(story)
         listener = _Listener(self._job, self._pipe, self._stopped)
         match job["kind"]:
             case "draw":

@@ -36,7 +36,7 @@ def choose(house: Here, book: s.BookName, panel: PanelId, wanted: s.Choice) -> s
     drawn = sight.drawn.panels[panel]
     if not drawn.first or (wanted.key and wanted.key not in {one.key for one in drawn.tries}):
         raise ConfigError(f"{panel}: has no try {wanted.key[:12]}; load its tries again")
-    Tries(house.library).choose(sight.plan.slug, drawn.panel.identity, drawn.first, wanted.key)
+    Tries(house.library).choose(sight.plan.key, drawn.panel.identity, drawn.first, wanted.key)
     house.moved(book)
     house.hub.send("chosen", {"book": book, "panel": panel, "key": wanted.key})
     return _tries(house, book, panel)
