@@ -206,7 +206,8 @@ def _copy(house: House, name: str, title: str | None) -> str:
         f"copied from {name}",
         beside=house.workspace.book(name),
     )
-    _copy_decisions(house.library, state.story.id or name, copied)
+    _copy_decisions(house.library, house.sight(name).plan.key, house.sight(copied).plan.key)
+    house.moved(copied)
     return copied
 
 

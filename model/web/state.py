@@ -106,10 +106,12 @@ class House:
         Raises:
             StoryError: it cannot be.
         """
+        from model.run.folder import with_key
         from model.run.plan import read_plan
 
         studio = self.studio(book)
-        return read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
+        plan = read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
+        return with_key(plan, self.library)
 
     def drawn(self, book: str, plan: Plan) -> BookDrawn:
         """What is drawn of a plan of this book."""

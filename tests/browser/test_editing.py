@@ -49,7 +49,8 @@ def test_a_book_is_made_by_keyboard_alone(studio: Served, page: Page) -> None:
     page.keyboard.press("ArrowRight")
     tab_to(page, focused(page, "[aria-label='Add a figure']"), most=200)
     page.keyboard.press("Enter")
-    page.keyboard.press("Enter")  # the first of the list
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator(".figure")).to_have_count(1)
     tab_to(page, focused(page, "[aria-label='Add a line']"), most=200)
     page.keyboard.press("Enter")

@@ -62,10 +62,9 @@ def themed(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
 
 
 def settled(page: Page) -> None:
-    """Until nothing is fetched any more and the page's own pictures are there."""
-    page.wait_for_function(
-        "!document.querySelector('.skeleton, .spin') && document.querySelector('main > *')"
-    )
+    """Until the page and all that it fetches are there."""
+    expect(page.locator("main > *").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".skeleton, main .spin")).to_have_count(0, timeout=60_000)
     page.wait_for_timeout(300)
 
 
@@ -104,6 +103,7 @@ def test_menus_dialogs_and_the_balloon_editor_have_none_either(
     themed.keyboard.press("?")
     expect(themed.get_by_role("dialog")).to_be_visible()
     assert serious(themed, axe) == []
+    themed.keyboard.press("Escape")
     themed.goto(f"{studio.address}/#/")
     themed.get_by_role("button", name="New book").click()
     assert serious(themed, axe) == []

@@ -1,5 +1,5 @@
 // Small parts that every page is made of.
-import { h, html, signal, useEffect, useRef, useState } from "../lib/ui.js";
+import { h, html, signal, useEffect, useLayoutEffect, useRef, useState } from "../lib/ui.js";
 
 /** One of the vendored icons. @param {string} name @param {string} [more] classes */
 export const icon = (name, more = "") =>
@@ -50,7 +50,7 @@ export function Menu({ label, icon: name = "ellipsis", only = true, look = "", i
   const [open, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLDivElement|null} */ (null));
   const buttons = () => [...(root.current?.querySelectorAll(".menu-list button:not(:disabled)") ?? [])].map((one) => /** @type {HTMLElement} */ (one));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     buttons()[0]?.focus();
     const away = (/** @type {Event} */ event) => { if (!root.current?.contains(/** @type {Node} */ (event.target))) setOpen(false); };

@@ -20,8 +20,8 @@ export function TryCard({ one, isOn, other, look, choose, like }) {
       ${one.picture ? html`<img src=${picture(one.picture, 256)} alt="" loading="lazy" />` : html`<span class="quiet">failed</span>`}</button>
     <div class="body"><div class="row"><strong class="grow">${tryName(one)}</strong>
       ${one.shown ? html`<span class="tag accent">${icon("check")}shown</span>` : other ? html`<span class="tag">compared</span>` : null}</div>
-      <div class="row tiny quiet">${one.accepted === null ? "not judged" : one.accepted ? html`<span class="good">${icon("circle-check")} accepted</span>` : html`<span class="warn">${icon("circle-alert")} not accepted</span>`}
-        <span class="grow"></span><span class="numbers clip" title="seed">${one.seed}</span></div>
+      <div class="tiny">${one.accepted === null ? html`<span class="quiet">not judged</span>` : one.accepted ? html`<span class="good">${icon("circle-check")} accepted</span>` : html`<span class="warn">${icon("circle-alert")} not accepted</span>`}</div>
+      <div class="tiny quiet numbers clip" title=${`seed ${one.seed}`}>seed ${one.seed}</div>
       <div class="row"><${Button} label="Show" look="small grow" disabled=${one.shown || !one.picture} title=${`Show ${tryName(one).toLowerCase()} in the book`} onClick=${choose} />
         <${Button} label=${`Like ${tryName(one).toLowerCase()}`} icon="thumbs-up" only look="small" pressed=${one.liked === true} onClick=${() => like(true)} />
         <${Button} label=${`Dislike ${tryName(one).toLowerCase()}`} icon="thumbs-down" only look="small" pressed=${one.liked === false} onClick=${() => like(false)} /></div></div></li>`;
