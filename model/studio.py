@@ -41,7 +41,7 @@ from model.run.choose import further_tries, repaired_tries, with_decisions
 from model.run.click import clicked
 from model.run.context import Context
 from model.run.finish import finish
-from model.run.folder import named
+from model.run.folder import folder_of, with_key
 from model.run.guide import guide
 from model.run.inject import draw_injected
 from model.run.keep import book_of
@@ -55,7 +55,7 @@ from model.run.reprint import Reprint, reprint
 from model.run.requests import detail_of, job_for, missing_panels, request_for, sampling_of
 from model.run.settle import checkpoint_of, outline_of, settle
 from model.run.vibe import vibe_of_run
-from model.story.plan import Plan
+from model.story.plan import MOST_SEED, Plan, seed_note
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -132,8 +132,7 @@ class Studio:
         checkpoint = self.checkpoint if drawn else outline_of(self.settings)
         plan = read_plan(story, seed=self.settings.seed, shapes=checkpoint.shapes)
         check_lettering(plan)
-        # Books of one folder are told apart by their names; who names a folder means that one.
-        return plan if self.settings.out is not None else named(plan)
+        return plan
 
     def draw(
         self,
@@ -157,6 +156,7 @@ class Studio:
             settings, models, library = context.settings, context.models, context.library
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
+                plan = with_key(plan, library)
                 remembered = remember(plan, chronicle, models.checkpoint)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
@@ -192,7 +192,7 @@ class Studio:
                 if settings.inject_every
                 else (draw_some(jobs), ())
             )
-            panels = with_decisions(panels, jobs, context, vibe, story=plan.slug)
+            panels = with_decisions(panels, jobs, context, vibe, story=plan.key)
             book = Book(
                 planned=planned,
                 remembered=remembered,
@@ -223,6 +223,8 @@ class Studio:
         checked({"seed": seed})
         with self.running(events) as context:
             vibe = vibe_of_run(context.models)
+            if seed is not None and seed > MOST_SEED:
+                context.events.note(f"note: {panel}: {seed_note(seed)}")
             tried = [candidate.request.seed for candidate in book.panels[panel].candidates]
             if seed is None:
                 attempts = (job.request_for(number).seed for number in range(1, len(tried) + 2))
@@ -233,8 +235,8 @@ class Studio:
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
-                tries.add(book.plan.slug, panel, first.key, seed)
-                tries.choose(book.plan.slug, panel, first.key, wanted)
+                tries.add(book.plan.key, panel, first.key, seed)
+                tries.choose(book.plan.key, panel, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -299,14 +301,14 @@ class Studio:
                 context=context,
             )
             if seed is None:
-                seed = (first.seed + 1 + len(tries.of(book.plan.slug, panel, first.key).repairs)) % 2**53
+                seed = (first.seed + 1 + len(tries.of(book.plan.key, panel, first.key).repairs)) % 2**53
             facts = to_facts(asked, seed)
             panels = {**book.panels, **repaired_tries(book.panels, {panel: facts}, book.jobs, context, vibe)}
             wanted = repaired_request(first, facts).key
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
-                tries.add_repair(book.plan.slug, panel, first.key, facts)
-                tries.choose(book.plan.slug, panel, first.key, wanted)
+                tries.add_repair(book.plan.key, panel, first.key, facts)
+                tries.choose(book.plan.key, panel, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -323,7 +325,7 @@ class Studio:
         job = _job(book, panel)
         chosen = _shown(book, panel, attempt).request.key
         with self.running(events) as context:
-            Tries(context.library).choose(book.plan.slug, panel, job.request_for(0).key, chosen)
+            Tries(context.library).choose(book.plan.key, panel, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
@@ -334,6 +336,7 @@ class Studio:
         """Rehearse the cast and stop; the references are in `cast/` of the book's folder."""
         started = time.perf_counter()
         with self.running(events) as context:
+            plan = with_key(plan, context.library)
             folder = self._open_out(plan, out)
             sampling = sampling_of(context.settings)
             detail = detail_of(context.settings, context.models)
@@ -407,7 +410,7 @@ class Studio:
     def _open_out(self, plan: Plan, out: str | Path | None) -> Path:
         """The book's folder, made now: better to learn that it cannot be written before an hour of
         drawing."""
-        folder = Path(out) if out is not None else self.settings.out or Path("outputs") / plan.slug
+        folder = Path(out) if out is not None else self.settings.out or folder_of(plan)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

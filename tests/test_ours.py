@@ -34,6 +34,7 @@ TAKEN_AWAY = {
     "download/fetch.py start_anew": "an unfinished blob",
     "model/files.py replacing": "its own temporary file, which takes the name that was asked for",
     "model/memory/panels/eviction.py _remove_blobs": "blobs, named by their digest",
+    "model/memory/panels/full.py make_way": "blobs that eviction would remove, named by their digest",
     "model/memory/store/library.py _create": "its own draft, whose first bytes were looked at",
     "model/memory/vibe/pictures.py keep_only": "pictures named by the digest of their bytes",
     "model/memory/vibe/store.py _replace": "temporary files by their exact name; the backup",

@@ -29,6 +29,7 @@ from model.events import (
     StageDone,
 )
 from model.files import sha256_of
+from model.memory.chronicle.chronicle import Chronicle
 from model.run.record import read_record
 from model.story.schema import load_story
 from model.studio import Studio
@@ -168,6 +169,30 @@ def test_a_story_may_be_a_path_a_dict_or_a_story(opened: Callable[..., Studio], 
         assert (tmp_path / "book" / "story.json").is_file()
         assert studio.export(book, "epub").stale == ()
         assert studio.draw(studio.plan(tmp_path / "book" / "story.json"), out="book").report.drawn == 0
+
+
+def test_two_stories_in_named_folders_are_two_chapters(opened: Callable[..., Studio], tmp_path: Path) -> None:
+    for name, title in (("a", "Tea!"), ("b", "Tea?")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**STORY, "title": title}))
+    with opened() as studio:
+
+        def chapters() -> dict[str, list[str]]:
+            known = studio.library.rows("SELECT slug, title FROM stories ORDER BY chapter")
+            return {
+                row["title"]: [memory.key for memory in Chronicle(studio.library).memories(story=row["slug"])]
+                for row in known
+            }
+
+        studio.draw(studio.plan(tmp_path / "a.json"), out="one")
+        first = chapters()
+        studio.draw(studio.plan(tmp_path / "b.json"), out="two")
+        both = chapters()
+        assert list(both) == ["Tea!", "Tea?"]
+        assert both["Tea!"] == first["Tea!"] != []
+        assert len(both["Tea?"]) == len(both["Tea!"])
+        # The same story is the same chapter, in whatever folder.
+        studio.draw(studio.plan(tmp_path / "b.json"), out="three")
+        assert chapters() == both
 
 
 # --- what happens, as events

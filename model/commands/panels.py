@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from model.commands.answers import Answer, library_of, tell
 from model.commands.panels_parser import SHOWN, embedding_of, facts_of, key_named, line_of, parser, size_of
-from model.errors import ConfigError
+from model.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
+    from model.memory.panels.eviction import CacheLimits
     from model.memory.store.library import Library
 
 __all__ = ["parser", "run"]
@@ -23,6 +24,16 @@ __all__ = ["parser", "run"]
 
 def run(flags: argparse.Namespace) -> int:
     """Run an action; returns the exit code. Raises the project's errors."""
+    try:
+        return _run(flags)
+    except StorageError:
+        # On a full disk SQLite can write nothing, not even that something goes.
+        if flags.action != "gc" or not _make_way(flags):
+            raise
+    return _run(flags)
+
+
+def _run(flags: argparse.Namespace) -> int:
     with library_of(flags, new=True) as library:
         return tell(ACTIONS[flags.action](library, flags), flags)
 
@@ -75,17 +86,30 @@ def _pin(library: Library, flags: argparse.Namespace) -> Answer:
 
 
 def _gc(library: Library, flags: argparse.Namespace) -> Answer:
-    from model.flags import checked
-    from model.memory.panels.eviction import CacheLimits, evict
+    from model.memory.panels.eviction import evict
     from model.run.keep import liked_pictures
     from model.run.vibe import get_vibe_memory
+
+    done = evict(library, _limits(flags), liked=liked_pictures(get_vibe_memory()))
+    return Answer(facts=asdict(replace(done, keys=())) | {"keys": list(done.keys)}, lines=[str(done)])
+
+
+def _make_way(flags: argparse.Namespace) -> int:
+    from model.memory.panels.full import make_way
+    from model.run.keep import liked_pictures
+    from model.run.vibe import get_vibe_memory
+
+    return make_way(flags.library, _limits(flags), liked=liked_pictures(get_vibe_memory()))
+
+
+def _limits(flags: argparse.Namespace) -> CacheLimits:
+    from model.flags import checked
+    from model.memory.panels.eviction import CacheLimits
 
     said = checked({"cache_entries": flags.cache_entries, "cache_gb": flags.cache_gb})
     if not flags.idle >= 0:
         raise ConfigError(f"--idle: {flags.idle} is out of range; use 0 or more seconds")
-    limits = CacheLimits(entries=said["cache_entries"], bytes=int(said["cache_gb"] * 1e9), idle=flags.idle)
-    done = evict(library, limits, liked=liked_pictures(get_vibe_memory()))
-    return Answer(facts=asdict(replace(done, keys=())) | {"keys": list(done.keys)}, lines=[str(done)])
+    return CacheLimits(entries=said["cache_entries"], bytes=int(said["cache_gb"] * 1e9), idle=flags.idle)
 
 
 def _export(library: Library, flags: argparse.Namespace) -> Answer:

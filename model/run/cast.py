@@ -68,13 +68,13 @@ def recast(member: CastMember, plan: Plan, checkpoint: Checkpoint, library: Libr
     if member.references:
         pictures = [_picture(member, number, library) for number in range(len(member.references))]
         own = replace(look, style="", weights="")
-        character = characters.given(own, story=plan.slug, pictures=pictures)
+        character = characters.given(own, story=plan.key, pictures=pictures)
         stays = character.pictures[0] != pictures[0]
         note = f"cast: {member.name} keeps the {_chosen(character)}, not the story's picture" if stays else ""
         source = "library" if stays else "story"
         return Kept(character=character.id, picture=character.pictures[0], source=source, note=note)
     character = characters.find(look)
-    if character is None or (not character.approved and character.story == plan.slug):
+    if character is None or (not character.approved and character.story == plan.key):
         return None
     try:
         library.load(character.pictures[0])
@@ -106,7 +106,7 @@ def keep_rehearsal(
         Candidate(picture=one, similarity=value) for one, value in zip(candidates, similarities, strict=True)
     ]
     look = look_of(member, plan, checkpoint)
-    return Characters(library).rehearsed(look, story=plan.slug, picture=picture, candidates=drawn).id
+    return Characters(library).rehearsed(look, story=plan.key, picture=picture, candidates=drawn).id
 
 
 def _chosen(character: Character) -> str:

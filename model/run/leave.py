@@ -54,7 +54,7 @@ def keep(
         if panel in refused and panel not in accepted and facts:
             memories.append(replace(memory, passages=facts))
     receipt = chronicle.keep_story(
-        plan.slug,
+        plan.key,
         plan.title,
         memories,
         panels={key_of(plan, panel) for panel in remembered.memories},
@@ -123,4 +123,4 @@ def present_in(panel: Panel, people: Mapping[str, tuple[str, str]]) -> tuple[str
 
 def key_of(plan: Plan, panel: str) -> str:
     """How the chronicle names the memory of a panel."""
-    return f"{plan.slug}/{panel}"
+    return f"{plan.key}/{panel}"

@@ -78,7 +78,7 @@ class _Telling:
         self._names = self._known_names(plan.cast)
         # What an earlier story says of its "1" or "a girl" is not said of this story's.
         known = self._known_names([m for m in plan.cast if _own_name(plan, m.name, m.prompt) == m.name])
-        self._chapter = chronicle.chapter(plan.slug)
+        self._chapter = chronicle.chapter(plan.key)
         self._changes: dict[str, list[Change]] = {}
         self._reasons: dict[str, list[str]] = {}
         self._facts: list[Passage] = []  # of this plan, about anything but looks
@@ -204,7 +204,7 @@ class _Telling:
             passages=tuple(passages),
             present=tuple(figure.name for figure in panel.figures),
             told=tuple(dict.fromkeys(name for name in heard if name not in present)),
-            story=self._plan.slug,
+            story=self._plan.key,
             page=panel.page,
             panel=panel.index,
             importance=0.8 if panel.remember else 0.5,
@@ -234,4 +234,4 @@ def _own_name(plan: Plan, name: str, look: str) -> str:
     described = fold(look).startswith(fold(name)) and (
         name[:1].islower() or fold(name).startswith(("a ", "an "))
     )
-    return f"{plan.slug} {name}" if described or not any(letter.isalpha() for letter in name) else name
+    return f"{plan.key} {name}" if described or not any(letter.isalpha() for letter in name) else name

@@ -66,7 +66,7 @@ def keep_sightings(
                 character=character,
                 crop=sighting.crop,
                 panel=drawn[panel.id].key,
-                place=f"{plan.slug} {panel.id}",
+                place=f"{plan.key} {panel.id}",
                 similarity=sighting.identity or 0.0,
                 quality=0.0,
             )

@@ -23,6 +23,8 @@ from model.story.schema import Presence, Story, StoryPage, StoryPanel
 
 _MOVED = 0.01  # a box that moved by less is not worth a note
 
+MOST_SEED = 2**53 - 1  # what JavaScript, and so every web page and many a spreadsheet, copies without loss
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -110,6 +112,7 @@ class Plan:
 
     `font` (a family's name or a file's path), `capitals` and `writing` say how it is lettered.
     `source` is the story's file, None for a story that a program made; `written` is that story as JSON.
+    `slug` is the plain name of its id or title, `key` the library's for it, the same until it is looked up.
     """
 
     title: str
@@ -127,6 +130,12 @@ class Plan:
     given_id: bool = False
     source: Path | None = None
     written: str = ""
+    key: str = ""
+
+    @property
+    def where(self) -> str:
+        """The absolute path of the story's file; "" without one."""
+        return str(self.source.resolve()) if self.source else ""
 
     @property
     def panels(self) -> Iterator[Panel]:
@@ -134,11 +143,16 @@ class Plan:
         return (panel for page in self.pages for panel in page.panels)
 
 
-def panel_seed(run_seed: int, panel_id: str, attempt: int = 0) -> int:
-    """A seed in 0 … 2⁵³ - 1 that depends on all three and nothing else: not on machine or order.
+def seed_note(seed: int) -> str:
+    """What to say of a seed that is drawn with as it stands, but that not every program copies."""
+    return (
+        f"seed {seed} has more than 53 bits; it is kept, but JavaScript and spreadsheets round it; "
+        f"seeds up to {MOST_SEED} are safe"
+    )
 
-    53 bits are what JavaScript, and so every web page and many a spreadsheet, copies without loss.
-    """
+
+def panel_seed(run_seed: int, panel_id: str, attempt: int = 0) -> int:
+    """A seed in 0 … `MOST_SEED` that depends on all three and nothing else: not on machine or order."""
     digest = hashlib.sha256(f"{run_seed}\n{panel_id}\n{attempt}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 11
 
@@ -159,6 +173,8 @@ def plan_story(
         shapes: the (width, height) in pixels that the model draws; each panel takes the nearest.
     """
     notes = list(story.notes)
+    if seed > MOST_SEED:
+        notes.append(f"the run's {seed_note(seed)}")
     pages: list[Page] = []
     for number, page in enumerate(story.pages, 1):
         template = page.template or story.page.template
@@ -170,7 +186,8 @@ def plan_story(
         pages.append(Page(number=number, template=template, panels=panels, frames=own_frames(page)))
     return Plan(
         title=story.title,
-        slug=slug_of(story.id or story.title),
+        slug=(slug := slug_of(story.id or story.title)),
+        key=slug,
         given_id=story.id is not None,
         language=story.language,
         reading_direction=story.reading_direction,
@@ -199,6 +216,8 @@ def _plan_panel(
     notes: list[str],
 ) -> Panel:
     name = f"p{place[0]:03}_{place[1]:02}"
+    if panel.seed is not None and panel.seed > MOST_SEED:
+        notes.append(f"{name}: {seed_note(panel.seed)}")
     written = write_panel(panel, story.style)
     figures = _figures(story, panel, size[0] / size[1], name, notes)
     lines = [

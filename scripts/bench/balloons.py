@@ -42,6 +42,7 @@ from model.page.plane import Rect
 from model.page.type.faces import house_faces
 from model.page.values import Book, Line, PageArt, PanelArt
 from model.story.layout import place_figures
+from scripts.bench.command import run, seed_flag
 
 SPEECH = (
     "the sun is not up yet and we have been waiting here since last night for a boat that never comes "
@@ -185,7 +186,7 @@ def _before(one: Rect, other: Rect, direction: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Count tails and orders that are wrong.")
     parser.add_argument("--panels", type=int, default=2000, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    seed_flag(parser, 0)
     parser.add_argument("--names", action="store_true", help="name each panel in which something is wrong")
     flags = parser.parse_args()
     started = time.perf_counter()
@@ -224,4 +225,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

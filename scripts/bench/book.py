@@ -29,6 +29,7 @@ from pathlib import Path
 import torch
 from diffusers import FluxPipeline
 
+from model.errors import ConfigError
 from model.render.flux.renderer import FluxRenderer
 from model.render.request import PanelRequest
 from model.run.batches import batches
@@ -39,6 +40,7 @@ from model.run.requests import request_for, sampling_of
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
+from scripts.bench.command import run
 from tests.render.plain import plain_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,10 +53,11 @@ def whole_run(stories: Sequence[Path], quality: str, folder: Path) -> dict[str, 
     run = subprocess.run(
         [*command, "--library", str(folder / "library")],
         cwd=folder,
-        check=True,
         capture_output=True,
         text=True,
     )
+    if run.returncode:
+        raise ConfigError(f"run.py ended with {run.returncode}: {run.stderr.splitlines()[-1:]}")
     total = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     reports = [json.loads(line) for line in run.stdout.splitlines()]
@@ -160,4 +163,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

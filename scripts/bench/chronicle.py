@@ -39,6 +39,7 @@ from model.run.plan import read_plan
 from model.run.recall import remember
 from model.story.facts import read_told
 from model.story.schema import Story, load_story
+from scripts.bench.command import run
 
 DATA = Path(__file__).resolve().parent / "lanterns"
 BOOK = ("chapter_1.json", "chapter_2.json")
@@ -181,4 +182,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -37,6 +37,7 @@ from model.story.layout import default_boxes
 from model.variants import QUALITIES, VARIANTS
 from model.vision.clip import ImageEncoder
 from model.vision.crop import crop_box
+from scripts.bench.command import run
 from scripts.starter.captions import attributes, region_caption
 from scripts.starter.world import Identity, State, reference
 
@@ -181,4 +182,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -22,6 +22,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from model.render.devices import pick_device
 from model.render.flux.attention import Pieces, attend, in_pieces
 from model.render.sequence import Layout, attention_mask, region_cells
+from scripts.bench.command import run
 from scripts.bench.flux_full import BOXES, Clock
 
 LAYOUTS = {
@@ -103,4 +104,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

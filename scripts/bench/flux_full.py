@@ -48,6 +48,7 @@ from model.variants import VARIANTS
 from quantization.advise import advise
 from quantization.plans import Canvas, Machine, MemoryPlan
 from quantization.sizes import FULL, MODELS
+from scripts.bench.command import run
 from scripts.bench.plans import peak_of, sizes_of
 from scripts.bench.random_flux import SCALES, TRUE, WORDS, Scale, grown, opened, quantize, write
 from tests.render.plain import plain_pipeline
@@ -361,4 +362,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -29,6 +29,7 @@ from diffusers import FluxTransformer2DModel, GGUFQuantizationConfig
 from model.render.gguf.layers import keep_packed
 from quantization.convert import convert
 from quantization.levels import LEVELS
+from scripts.bench.command import run
 
 STARTER = Path(__file__).resolve().parents[2] / "model" / "starter" / "transformer"
 QUANTIZED = tuple(name for name in LEVELS if name != "F16")
@@ -144,4 +145,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

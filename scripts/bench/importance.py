@@ -28,6 +28,7 @@ from model.run.fit import with_gguf
 from quantization.convert import convert
 from quantization.imatrix import gather, write_importance
 from quantization.levels import LEVELS, level_of
+from scripts.bench.command import run
 
 OTHER_STORY = FIRST_STORY.with_name("one_umbrella.json")
 SEEDS_APART = 1000
@@ -100,4 +101,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

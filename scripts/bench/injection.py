@@ -42,6 +42,7 @@ from model.story.plan import panel_seed
 from model.variants import QUALITIES
 from model.vision.clip import ImageEncoder
 from scripts.bench import held_out, scores
+from scripts.bench.command import prompts_flag, run
 from scripts.bench.drawer import NO_REFERENCES, request_for
 from scripts.bench.held_out import Wanted
 from scripts.starter.judge.judge import Judge
@@ -114,7 +115,7 @@ def compare(
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure what a style reference does.")
     parser.add_argument("--n", type=int, default=24, help="panels (default 24)")
-    parser.add_argument("--seed", type=int, default=7, help="which range of prompts, 0 to 39 (default 7)")
+    prompts_flag(parser, 7)
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
     parser.add_argument("--weight", type=float, nargs="+", default=[Style(picture=BlobId("")).weight])
     parser.add_argument("--collapse", action="store_true", help="how alike are panels, and when too much?")
@@ -209,4 +210,4 @@ def sheet(rows: Sequence[tuple[Image.Image, Image.Image, Image.Image]], side: in
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from model.memory.store.library import Library
 from model.memory.vibe.entries import Copy, Memory, PanelMean, compact
 from model.memory.vibe.memory import VibeMemory
 from model.memory.vibe.taste import Taste
+from scripts.bench.command import run, seed_flag
 from scripts.bench.vibe import WIDTH, make_world
 
 PANELS = 400
@@ -188,7 +190,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5, help="calls a round, of which there are four")
     parser.add_argument("--memories", type=int, default=1000)
     parser.add_argument("--sightings", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=0)
+    seed_flag(parser, 0)
     flags = parser.parse_args()
     chosen = PARTS if flags.part == "all" else {flags.part: PARTS[flags.part]}
     figures = {
@@ -199,4 +201,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(run(main))

@@ -31,6 +31,7 @@ from PIL import Image
 from model.geometry import Box
 from model.page.export.book import BOOK, FORMATS, export_book
 from model.page.values import LINE_KINDS, Book, Line, PageArt, PanelArt
+from scripts.bench.command import run, seed_flag
 
 WHOLE = "book"
 SHAPES = ((1024, 1024), (1024, 512), (512, 1024), (1024, 768))
@@ -139,7 +140,7 @@ def main() -> int:
     parser.add_argument("--panels", type=int, default=5, metavar="N", help="a page (default: 5)")
     parser.add_argument("--forms", nargs="+", default=["pdf"], choices=(*FORMATS, WHOLE))
     parser.add_argument("--dpi", type=int, default=150, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    seed_flag(parser, 0)
     flags = parser.parse_args()
     chance = random.Random(flags.seed)
     costs: list[Cost] = []
@@ -161,4 +162,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -25,6 +25,7 @@ from typing import Any
 from quantization.advise import advise
 from quantization.plans import GB, Canvas, Machine, predict
 from quantization.sizes import ALIVE_FLUX, ALIVE_SD15, ALIVE_SDXL, ALIVE_VAE, FULL, MODELS, ModelSizes, Part
+from scripts.bench.command import run
 
 CARDS = (4, 6, 8, 12, 16, 24, 80)
 HOST = 32  # GB of main memory
@@ -330,4 +331,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -28,6 +28,7 @@ from torch import Tensor
 from quantization.gguf_source import GgufSource
 from quantization.kquants import encode
 from quantization.levels import TYPES, BlockType
+from scripts.bench.command import run
 from tests.quantization import ggml
 from tests.quantization.tensors import DISTRIBUTIONS, STARTER, starter_tensors
 
@@ -141,4 +142,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -36,6 +36,7 @@ from model.story.plan import panel_seed
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
+from scripts.bench.command import run
 from scripts.bench.injection import lab
 from scripts.starter.judge.judge import Judge
 from scripts.starter.judge.labels import Reading
@@ -176,4 +177,4 @@ def _sheet(pictures: Mapping[str, list[Image.Image]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

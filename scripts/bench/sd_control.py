@@ -34,6 +34,7 @@ from model.render.published import open_published, place_of, recognise
 from model.render.request import PanelRequest, Region, Sampling
 from model.render.sd.renderer import SDRenderer
 from model.variants import VARIANTS
+from scripts.bench.command import run
 from scripts.starter.world import Identity, reference
 
 SEED = 4_000_000_000
@@ -175,4 +176,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -28,6 +28,7 @@ from model.studio import Studio
 from model.terminal import Terminal
 from model.vision.clip import ImageEncoder
 from scripts.bench import control, held_out, scores, sd_control
+from scripts.bench.command import prompts_flag, run
 from scripts.bench.drawer import FIRST_DRAW, Drawer, Way
 from scripts.bench.scores import Figures
 from scripts.starter.judge.judge import Judge
@@ -102,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure a Stable Diffusion of the drawn world.")
     parser.add_argument("--weights", required=True, help="the folder that train_sd wrote")
     parser.add_argument("--n", type=int, default=60, help="prompts (default 60)")
-    parser.add_argument("--seed", type=int, default=0, help="which range of prompts, 0 to 39 (default 0)")
+    prompts_flag(parser, 0)
     parser.add_argument(
         "--members", type=int, default=4, help="of the cast that are to be recognised; 0: none"
     )
@@ -157,4 +158,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the file may be 
 
 from PIL import Image
 
-from model.errors import ConfigError
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
 from scripts.bench import eyes, heads, held_out, scores
+from scripts.bench.command import prompts_flag, run
 from scripts.bench.drawer import EVERYTHING, FIRST_DRAW, NO_MASK, NO_REFERENCES, TEXT_ONLY, Drawer, Way
 from scripts.bench.held_out import Wanted
 from scripts.bench.scores import Figures
@@ -131,9 +131,7 @@ def _share(value: float | None) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure the starter on held-out prompts.")
     parser.add_argument("--n", type=int, default=300, help="prompts (default 300)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="which range of prompts, 0 to 1000000 (default 0)"
-    )
+    prompts_flag(parser, 0)
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
     parser.add_argument("--scheduler", help="sampler (default: the quality's own)")
     parser.add_argument("--ablation", action="store_true", help="also a table of what each part does")
@@ -147,11 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     flags = parser.parse_args(argv)
     started = time.perf_counter()
-    try:
-        panels = held_out.held_out_panels(flags.n, flags.seed)
-    except ConfigError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+    panels = held_out.held_out_panels(flags.n, flags.seed)
     judge = Judge.open()
     with (
         Terminal() as terminal,
@@ -189,4 +183,4 @@ def _rounded(value: float | None) -> float | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

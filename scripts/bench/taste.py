@@ -27,6 +27,7 @@ from model.memory.vibe.opinions import unit
 from model.memory.vibe.settings import VibeSettings
 from model.render.weights import STARTER
 from model.vision.clip import ImageEncoder
+from scripts.bench.command import run
 from scripts.bench.vibe_panels import measure
 from scripts.starter.faces.heads import shaken
 from scripts.starter.gallery import panel_size
@@ -94,4 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -24,8 +24,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from model.errors import ConfigError
 from model.render.upscale import Upscaler, open_upscaler
 from model.render.weights import STARTER
+from scripts.bench.command import run, seed_flag
 from scripts.starter.sharp import FACTOR, Picture, SharpPanel, draw_sharp
 from scripts.starter.train_upscaler import lanczos, psnr
 from scripts.starter.vae import open_vae, place
@@ -72,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure an upscaler on fresh panels of the drawn world.")
     parser.add_argument("--upscaler", default="starter", help="starter, or a weights file (×4)")
     parser.add_argument("--n", type=int, default=24, help="panels")
-    parser.add_argument("--seed", type=int, default=0)
+    seed_flag(parser, 0)
     parser.add_argument("--vae", type=Path, default=STARTER / "vae")
     parser.add_argument("--device", default="cpu")
     flags = parser.parse_args()
@@ -81,6 +83,8 @@ def main() -> int:
     upscaler = open_upscaler(source, device=flags.device)
     if upscaler.scale != FACTOR:
         parser.error(f"{source} enlarges ×{upscaler.scale}; the comparison is for ×{FACTOR}")
+    if not (flags.vae / "config.json").is_file():
+        raise ConfigError(f"--vae: {flags.vae} holds no config.json; name the folder of an autoencoder")
     vae = place(open_vae(flags.vae), "cpu")
     panels = [draw_sharp(FIRST_SEED + flags.seed * 10_000 + index, vae) for index in range(flags.n)]
     figures = {f"gain_{kind}": value for kind, value in gains(upscaler, panels).items()}
@@ -94,4 +98,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from model.memory.vibe.opinions import centre_of, gather, mean_cosine
 from model.memory.vibe.scorer import Scorer
 from model.memory.vibe.settings import VibeSettings
+from scripts.bench.command import run, seed_flag
 
 Array = NDArray[np.floating]
 
@@ -169,7 +171,7 @@ def mean_and_error(values: list[float]) -> tuple[float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what the vibe memory learns.")
     parser.add_argument("--worlds", type=int, default=30, help="worlds a taste")
-    parser.add_argument("--seed", type=int, default=1000)
+    seed_flag(parser, 1000)
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 50])
     parser.add_argument("--unseen", action="store_true", help="no panels known but the labelled ones")
     flags = parser.parse_args()
@@ -225,4 +227,4 @@ def _row(labels: int, balance: str, noise: float, found: dict[str, tuple[float, 
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(run(main))

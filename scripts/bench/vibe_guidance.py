@@ -35,6 +35,7 @@ from model.run.models import Models
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
+from scripts.bench.command import run, seed_flag
 from scripts.bench.injection import distance
 from scripts.bench.vibe_panels import asked_for, draw, labelled, seen
 from scripts.starter.judge.judge import Judge
@@ -87,7 +88,7 @@ def main() -> int:
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--new", type=int, default=24, help="panels drawn with and without guidance")
     parser.add_argument("--weight", type=float, nargs="+", default=[0.5])
-    parser.add_argument("--seed", type=int, default=4)
+    seed_flag(parser, 4)
     parser.add_argument("--quality", choices=QUALITIES, default="fast")
     parser.add_argument(
         "--library", type=Path, metavar="DIR", help="keep the panels there (default: nowhere)"
@@ -173,4 +174,4 @@ def _sheet(path: Path, *rows: Sequence[Image.Image]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -50,6 +50,7 @@ from model.story.schema import Character, Presence, StoryPanel
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
+from scripts.bench.command import run, seed_flag
 from scripts.bench.held_out import describe, style_of
 from scripts.bench.vibe import auc, kept
 from scripts.starter.judge.judge import Judge
@@ -183,7 +184,7 @@ def main() -> int:
     parser.add_argument("--panels", type=int, default=200)
     parser.add_argument("--labels", type=int, default=20)
     parser.add_argument("--trials", type=int, default=40, help="choices of the labelled panels")
-    parser.add_argument("--seed", type=int, default=4)
+    seed_flag(parser, 4)
     parser.add_argument("--quality", choices=QUALITIES, default="fast")
     parser.add_argument(
         "--library", type=Path, metavar="DIR", help="keep the panels there (default: nowhere)"
@@ -283,4 +284,4 @@ def _sheet(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from model.errors import IntegrityError
+from model import cli
+from model.errors import IntegrityError, StorageError
 from model.files import BlobId
 from model.memory.panels.books import bind_book, books, forget_book, pictures_of
 from model.memory.panels.cache import NewPanel, PanelCache
 from model.memory.panels.eviction import CacheLimits, Held, choose, evict, kept_whatever
+from model.memory.panels.full import ENOUGH, make_way
 from model.memory.store.library import Library
 from tests.chance import examples
 from tests.memory.test_processes import start
@@ -288,3 +290,47 @@ def test_a_kill_during_eviction_loses_nothing(tmp_path: Path) -> None:
         evict(library, NOTHING)
         files = {path.name for path in (tmp_path / "blobs").glob("*/*")}
         assert files == set(pinned.values())
+
+
+def blobs_in(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "blobs").rglob("*") if path.is_file()}
+
+
+def test_on_a_full_disk_pictures_go_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Library.open(tmp_path) as library:
+        cache = PanelCache(library)
+        kept = [
+            cache.add(
+                NewPanel(
+                    key=f"{index:064d}",
+                    picture=bytes([index]) * (ENOUGH // 4),
+                    prompt="",
+                    params={},
+                    pinned=not index,
+                )
+            ).blob
+            for index in range(12)
+        ]
+        with library.writing() as connection:
+            connection.execute("UPDATE panels SET last_used = cast(substr(key, 63) AS REAL)")
+        bind_book(library, "book", [kept[1]])
+    before = blobs_in(tmp_path)
+    whole = Library.open
+
+    def refuse_while_full(folder: Path) -> Library:
+        if blobs_in(tmp_path) == before:
+            raise StorageError("the disk is full")
+        return whole(folder)
+
+    monkeypatch.setattr(Library, "open", refuse_while_full)
+    monkeypatch.chdir(tmp_path)
+    assert make_way(tmp_path, CacheLimits(entries=12)) == 0
+    assert cli.main(["panels", "gc", "--library", str(tmp_path), "--cache_entries", "5"]) == 0
+    assert "7 panels evicted" in capsys.readouterr().out
+    # The pinned one and that of the book stay, and the last to be used.
+    assert blobs_in(tmp_path) == {kept[0], kept[1], *kept[9:]}
+    monkeypatch.setattr(Library, "open", whole)
+    with Library.open(tmp_path) as library:
+        assert len(PanelCache(library).get_all()) == 5

@@ -1,5 +1,8 @@
 """Again: a book that was set before is set with what is there, and comes out as if all of it were new."""
 
+import tracemalloc
+import zlib
+from base64 import b85encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model.page.export.book import export_book
 from model.page.export.imprint import imprinted, read_imprint
@@ -71,6 +75,22 @@ def test_a_page_tells_of_its_sheet(book: Callable[..., Book], tmp_path: Path) ->
     assert imprint.sheet(PageArt(number=1)) is None
     Image.new("RGB", (8, 8)).save(path)
     assert read_imprint(path) is None
+
+
+def test_an_imprint_that_grows_without_end_is_no_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "page.png"
+    about = PngInfo()
+    about.add_text("autostudio-page", "stamp")
+    about.add_text("autostudio-notes", "[]")
+    about.add_text("autostudio-sheet", b85encode(zlib.compress(b" " * (1 << 28), 9)).decode(), zip=True)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=about)
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    imprint = read_imprint(path)
+    assert imprint is not None
+    assert imprint.sheet(PageArt(number=1)) is None
+    assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    tracemalloc.stop()
 
 
 def test_plates_are_found_wherever_they_stand(tmp_path: Path) -> None:

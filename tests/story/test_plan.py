@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.story.identity import slug_of
-from model.story.plan import Panel, Plan, panel_seed, plan_story
+from model.story.plan import MOST_SEED, Panel, Plan, panel_seed, plan_story
 from model.story.schema import StoryPage, load_story
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -280,3 +280,17 @@ def test_who_stands_lower_stands_in_front_unless_the_story_places_people(tmp_pat
     assert found[2][1] > found[0][1] + 0.2
     placed = [{"id": "a", "box": [0.1, 0.5, 0.4, 0.5]}, {"id": "b", "box": [0.5, 0.1, 0.4, 0.5]}]
     assert [name for name, _ in figures(placed)] == ["a", "b"]
+
+
+def test_seeds_of_more_than_53_bits_are_kept_and_noted(tmp_path: Path) -> None:
+    def planned(seed: int, own: int) -> Plan:
+        story = {"title": "x", "pages": [{"panels": [{"scene": "sea", "seed": own}]}]}
+        return plan_of(tmp_path, story, seed=seed)
+
+    assert planned(MOST_SEED, MOST_SEED).notes == ()
+    plan = planned(MOST_SEED + 1, MOST_SEED + 2)
+    assert [panel.seed for panel in plan.panels] == [MOST_SEED + 2]
+    assert [note.partition(" has")[0] for note in plan.notes] == [
+        f"the run's seed {MOST_SEED + 1}",
+        f"p001_01: seed {MOST_SEED + 2}",
+    ]

@@ -99,7 +99,7 @@ def evict(library: Library, limits: CacheLimits, *, liked: Collection[str] = ())
         freed = _remove_blobs(library)
         return Evicted(keys=(), freed=freed, entries=entries, bytes=size, exempt=0, over=False)
     with library.writing() as connection:
-        held = _held(connection, frozenset(liked), time.time() - limits.idle)
+        held = held_in(connection, frozenset(liked), time.time() - limits.idle)
         going = choose(held, limits)
         for key in going:
             row = connection.execute("SELECT blob, params FROM panels WHERE key = ?", (key,)).fetchone()
@@ -165,7 +165,8 @@ def kept_whatever(held: Sequence[Held]) -> frozenset[str]:
     return frozenset(kept)
 
 
-def _held(connection: sqlite3.Connection, liked: frozenset[str], busy_since: float) -> list[Held]:
+def held_in(connection: sqlite3.Connection, liked: frozenset[str], busy_since: float) -> list[Held]:
+    """Every panel as eviction sees it."""
     shown = {row["blob"] for row in connection.execute("SELECT DISTINCT blob FROM book_pictures")}
     rows = connection.execute(
         "SELECT key, blob, bytes, last_used, pinned,"
@@ -206,7 +207,7 @@ def _remove_blobs(library: Library) -> int:
     freed = 0
     with library.writing() as connection:
         noted = {row["blob"] for row in connection.execute("SELECT blob FROM evicted")}
-        for blob in noted - _named(connection, noted):
+        for blob in noted - named_in(connection, noted):
             path = library.blob_path(blob)
             with storage_errors(path):
                 if path.exists():
@@ -216,14 +217,16 @@ def _remove_blobs(library: Library) -> int:
     return freed
 
 
-def _named(connection: sqlite3.Connection, blobs: set[str]) -> set[str]:
-    """Those of `blobs` that stand in some text of some table: whatever names a blob may still need it."""
+def named_in(
+    connection: sqlite3.Connection, blobs: set[str], besides: Collection[str] = ("evicted",)
+) -> set[str]:
+    """Those of `blobs` that stand in some text of another table: whatever names a blob may still need it."""
     tables = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name != 'evicted'"
+        "SELECT name FROM sqlite_schema WHERE type = 'table'"
         " AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND sql NOT LIKE 'CREATE VIRTUAL%'"
     ).fetchall()
     found: set[str] = set()
-    for (table,) in tables:
+    for table in (name for (name,) in tables if name not in besides):
         columns = [
             row["name"]
             for row in connection.execute(f'PRAGMA table_info("{table}")')

@@ -217,6 +217,18 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # Which story each key belongs to: titles are not identities.
+    (
+        """
+        CREATE TABLE story_names (
+            key TEXT PRIMARY KEY NOT NULL,
+            given INTEGER NOT NULL CHECK (given IN (0, 1)),
+            name TEXT NOT NULL,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 

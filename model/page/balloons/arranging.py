@@ -7,12 +7,14 @@ reads in order and every tail finds its way; else in rows, which always read in 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from model.page.anatomy import face_of
 from model.page.balloons.bodies import SIZE, SMALLEST, STEP, bodies_for
 from model.page.balloons.costs import Wanted
 from model.page.balloons.hand import Hand
+from model.page.balloons.mending import Judged, mended, misread, others
 from model.page.balloons.people import Person
 from model.page.balloons.placed import Balloon, balloon_of, close_by
 from model.page.balloons.placement import Placement, arrangements
@@ -49,6 +51,7 @@ class _Found:
     wrong: int
     cost: float
     covered: float = 0.0
+    places: Set = ()
 
 
 def arrange(
@@ -72,9 +75,25 @@ def arrange(
     if found is not None and found.wrong and len(parts) <= _CROWD:
         strict = _around_people(parts, heads, people, room, direction, hand, strict=True)
         found = strict if strict is not None and strict.wrong < found.wrong else found
-    if found is not None and not found.wrong:
+    if found is None or found.wrong:
+        found = _in_rows(parts, heads, people, room, direction, hand, found)
+    if found is None:
+        return None
+    if not found.wrong or len(parts) > _CROWD:
         return found.balloons
-    return _in_rows(parts, heads, people, room, direction, hand, found)
+    lines = tuple(part.line for part in parts)
+    spared = tuple((face_of(one.head), 16.0) for one in people)
+
+    def moved(index: int, places: Set) -> Iterator[Set]:
+        return others(index, places, lines, heads, spared, room, direction, hand)
+
+    def judged(places: Set) -> Judged:
+        ways = _routed(parts, heads, places, people)
+        pairs = misread(places, lines, direction)
+        troubled = {*ways.troubled, *(index for pair in pairs for index in pair)}
+        return Judged(ways.balloons, ways.faults + _MISLEADING * len(pairs), tuple(sorted(troubled)))
+
+    return mended(found.places, judged, moved)
 
 
 def _in_rows(
@@ -85,7 +104,7 @@ def _in_rows(
     direction: str,
     hand: Hand,
     found: _Found | None,
-) -> tuple[Balloon, ...] | None:
+) -> _Found | None:
     """Rows that are better than what was found; that if there are none."""
     lines = tuple(part.line for part in parts)
     above = tuple(head.centre.x if head else None for head in heads)
@@ -100,10 +119,10 @@ def _in_rows(
             continue
         ways = _routed(parts, heads, rows, people)
         if found is None or ways.faults < found.wrong:
-            found = _Found(ways.balloons, ways.faults, 0.0)
+            found = _Found(ways.balloons, ways.faults, 0.0, places=rows)
         if not found.wrong:
             break
-    return found.balloons if found is not None else None
+    return found
 
 
 def _around_people(
@@ -175,11 +194,12 @@ def _best_of(
     """The cheapest arrangement in which nothing is wrong, or the one with the least that is."""
     best: _Found | None = None
     for placement in placements:
-        places = zip(settings, placement.places, strict=True)
-        ways = _routed(parts, heads, tuple((bodies[one.body], one.rect) for bodies, one in places), people)
+        chosen = zip(settings, placement.places, strict=True)
+        places = tuple((bodies[one.body], one.rect) for bodies, one in chosen)
+        ways = _routed(parts, heads, places, people)
         wrong = ways.faults + _MISLEADING * (not placement.ordered)
         if best is None or wrong < best.wrong:
-            best = _Found(ways.balloons, wrong, placement.cost, placement.covered)
+            best = _Found(ways.balloons, wrong, placement.cost, placement.covered, places)
         if not best.wrong:
             break
     assert best is not None

@@ -26,6 +26,7 @@ Numbers = NDArray[np.float64]
 
 _AIR = 1.2  # points between a tail and what it must not touch
 _HALF = 0.5  # ems: half of a tail's width where it leaves its balloon; it ends in a point
+_BUBBLES = (0.38, 0.18)  # ems: what a thought's bubbles take to each side, at its cloud and at its thinker
 _EDGES = 24  # places around a balloon where its tail may begin
 _RIM = 8  # places around a head where it may end
 _LENGTHS = (1.0, 0.65, 0.35)  # of the whole way
@@ -40,11 +41,13 @@ _STEEP = 0.3  # the cosine of the flattest angle at which a tail leaves its ball
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Balloons with their tails; how many lack one, and how many tails run into something or each other."""
+    """Balloons with their tails; how many lack one, how many tails run into something or each other, and the
+    numbers of the balloons that this is of."""
 
     balloons: tuple[Balloon, ...]
     tailless: int
     crossing: int
+    troubled: tuple[int, ...] = ()
 
     @property
     def faults(self) -> int:
@@ -54,21 +57,20 @@ class Routed:
 def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
     """Find the tails of a panel. Deterministic."""
     speaking = [index for index, one in enumerate(balloons) if one.head is not None]
-    size = max((one.size for one in balloons), default=0.0)
     straight = {index: straight_tail(balloons[index]) for index in speaking}
     ways: dict[int, Numbers] = {}
     for index, tail in straight.items():
         way = _stack(tail if tail is not None and _shows(balloons[index], tail) else None)
         ways[index] = way[~_touches(index, way, balloons, people)]
-    chosen, crossing = _together(ways, size)
+    chosen, crossing, meeting = _together(ways, balloons)
     # Only those in trouble look for other ways, and all of them when that is not enough.
-    for wanting in (_in_trouble(ways, chosen, size), speaking):
+    for wanting in ([index for index in speaking if index in meeting or index not in chosen], speaking):
         if len(chosen) == len(speaking) and not crossing:
             break
         for index in wanting:
             if len(ways[index]) < 2:
                 ways[index] = np.concatenate([ways[index], _clear_ways(index, balloons, people)])
-        chosen, crossing = _together(ways, size)
+        chosen, crossing, meeting = _together(ways, balloons)
     found = list(balloons)
     tailless = 0
     for index in speaking:
@@ -78,7 +80,8 @@ def routed(balloons: Sequence[Balloon], people: Sequence[Person]) -> Routed:
         crossing += way is None and tail is not None
         tailless += tail is None
         found[index] = replace(balloons[index], tail=tail)
-    return Routed(tuple(found), tailless, crossing)
+    troubled = tuple(index for index in speaking if index in meeting or index not in chosen)
+    return Routed(tuple(found), tailless, crossing, troubled)
 
 
 def _shows(balloon: Balloon, tail: Tail) -> bool:
@@ -90,23 +93,23 @@ def _least(balloon: Balloon) -> float:
     return (_SEEN + (RIMS["shout"] if balloon.kind == "shout" else 0.0)) * balloon.size
 
 
-def _in_trouble(ways: dict[int, Numbers], chosen: dict[int, Numbers], size: float) -> list[int]:
-    """The balloons that have no way, or whose way crosses another's."""
-    return [
-        index
-        for index in ways
-        if index not in chosen
-        or any(_cross(chosen[index][None], way, size)[0] for other, way in chosen.items() if other != index)
-    ]
+def _together(
+    ways: dict[int, Numbers], balloons: Sequence[Balloon]
+) -> tuple[dict[int, Numbers], int, set[int]]:
+    """One way for each balloon that has any, so that few cross; how many do, and which balloons' they are.
 
-
-def _together(ways: dict[int, Numbers], size: float) -> tuple[dict[int, Numbers], int]:
-    """One way for each balloon that has any, so that few cross, and how many do; first ways are the best."""
+    Args:
+        ways: of each balloon, best first.
+    """
     order = sorted((index for index in ways if len(ways[index])), key=lambda index: len(ways[index]))
     if not order:
-        return {}, 0
+        return {}, 0, set()
     everything = np.concatenate([ways[index] for index in order])
-    meeting = np.array([_cross(everything, way, size) for way in everything], dtype=np.int64)
+    courses = np.concatenate([_course(balloons[index], ways[index]) for index in order])
+    wide = np.concatenate([np.tile(_half_width(balloons[index]), (len(ways[index]), 1)) for index in order])
+    meeting = np.array(
+        [_cross(everything, courses, wide, one) for one in range(len(everything))], dtype=np.int64
+    )
     starts = np.cumsum([0, *(len(ways[index]) for index in order)])
     best: tuple[int, tuple[int, ...]] | None = None
     tries = _TRIES
@@ -127,7 +130,14 @@ def _together(ways: dict[int, Numbers], size: float) -> tuple[dict[int, Numbers]
 
     search(0, (), 0)
     assert best is not None
-    return {index: everything[way] for index, way in zip(order, best[1], strict=True)}, best[0]
+    chosen = list(best[1])
+    crossed = meeting[np.ix_(chosen, chosen)]
+    np.fill_diagonal(crossed, 0)
+    return (
+        {index: everything[way] for index, way in zip(order, chosen, strict=True)},
+        best[0],
+        {index for index, row in zip(order, crossed, strict=True) if row.any()},
+    )
 
 
 def _clear_ways(index: int, balloons: Sequence[Balloon], people: Sequence[Person]) -> Numbers:
@@ -228,16 +238,25 @@ def _touches(
     """Which ways run into another balloon, or into a face that the balloon itself does not cover."""
     own = balloons[index]
     along = _points(ways)
-    wide = _AIR + _HALF * own.size * (1.0 - np.concatenate([_ALONG, _ALONG]))
+    wide = np.tile(_half_width(own), 2)
     touching = np.zeros(len(ways), dtype=bool)
     for other, balloon in enumerate(balloons):
         if other != index:
-            touching |= _inside(along, balloon.rect, wide)
+            touching |= _inside(along, balloon.rect, wide + _AIR)
     for one in people:
         face = face_of(one.head)
         if not own.rect.overlap(face):
-            touching |= _in_oval(along, face) if one.head == own.head else _inside(along, face)
+            touching |= _in_oval(along, face, wide)
+            if one.head != own.head:
+                touching |= _inside(along, face)
     return touching
+
+
+def _half_width(balloon: Balloon) -> Numbers:
+    """How far a tail reaches to each side of its way, in points, at each of `_ALONG`."""
+    if balloon.kind == "thought":
+        return balloon.size * (_BUBBLES[0] + (_BUBBLES[1] - _BUBBLES[0]) * _ALONG)
+    return balloon.size * _HALF * (1.0 - _ALONG)
 
 
 def _points(ways: Numbers) -> Numbers:
@@ -257,9 +276,10 @@ def _inside(along: Numbers, rect: Rect, wide: Numbers | float = 0.0) -> NDArray[
     return np.asarray((across & down).any(axis=1))
 
 
-def _in_oval(along: Numbers, rect: Rect) -> NDArray[np.bool_]:
-    x = (along[..., 0] - rect.centre.x) / (rect.width / 2)
-    y = (along[..., 1] - rect.centre.y) / (rect.height / 2)
+def _in_oval(along: Numbers, rect: Rect, wide: Numbers) -> NDArray[np.bool_]:
+    """Whether a place of a way, or what lies so near to it, is in the oval in a rectangle."""
+    x = (along[..., 0] - rect.centre.x) / np.maximum(rect.width / 2 + wide, 1e-9)
+    y = (along[..., 1] - rect.centre.y) / np.maximum(rect.height / 2 + wide, 1e-9)
     return np.asarray((x**2 + y**2 < 1.0).any(axis=1))
 
 
@@ -278,17 +298,21 @@ def _stack(tail: Tail | None) -> Numbers:
     return np.array([[[tail.edge.x, tail.edge.y], [tail.tip.x, tail.tip.y]]])
 
 
-def _cross(ways: Numbers, other: Numbers, size: float) -> NDArray[np.bool_]:
-    """Which ways (n, 2, 2) meet another one (2, 2), in balloons with letters of this size."""
-    places = ways[:, :1] + _ALONG[None, :, None] * (ways[:, 1:] - ways[:, :1])
-    others = other[0] + _ALONG[:, None] * (other[1] - other[0])
-    wide = _HALF * size * (1.0 - _ALONG)
-    between = np.linalg.norm(places[:, :, None] - others, axis=-1)
-    near = (between < 0.5 + wide[:, None] + wide).any(axis=(1, 2))
+def _course(balloon: Balloon, ways: Numbers) -> Numbers:
+    """The middles of tails as they are drawn, at each of `_ALONG`: (n, m, 2). Bubbles go straight."""
+    points = _points(ways)
+    return points[:, : len(_ALONG)] if balloon.kind == "thought" else points[:, len(_ALONG) :]
+
+
+def _cross(ways: Numbers, courses: Numbers, wide: Numbers, one: int) -> NDArray[np.bool_]:
+    """Which of n ways meet the one of that number; their courses and half widths are theirs too."""
+    apart = courses[:, :, None] - courses[one]
+    reach = _AIR / 2 + wide[:, :, None] + wide[one]
+    near = (np.einsum("nijk,nijk->nij", apart, apart) < reach * reach).any(axis=(1, 2))
     start, end = ways[..., 0, :], ways[..., 1, :]
-    first, last = other[0], other[1]
-    apart = _side(start, end, first) != _side(start, end, last)
-    return near | (apart & (_side(first, last, start) != _side(first, last, end)))
+    first, last = ways[one]
+    parted = _side(start, end, first) != _side(start, end, last)
+    return near | (parted & (_side(first, last, start) != _side(first, last, end)))
 
 
 def _side(start: Numbers, end: Numbers, point: Numbers) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ In: lines, the room, letter sizes to try. Out: each line's setting and place, in
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from model.page.balloons.bodies import bodies_for
@@ -58,24 +59,46 @@ def _stacked(
     above: Sequence[float | None],
 ) -> Set | None:
     """Rows of letters of one size; None when they do not fit."""
-    # The least height in which the lines from each one on can stand, and how many share its row.
+    shapes = [
+        [
+            setting
+            for count in range(1, min(most, len(lines)) + 1)
+            for setting in bodies_for(
+                line, size, ((room.width - GAP * (count - 1)) / count, room.height), hand
+            )
+        ]
+        for line in lines
+    ]
+    # The least height in which the lines from each one on can stand, and those that share its row.
     rows: _Rows = [(-GAP, ())]
-    lowest: dict[tuple[int, int], Setting | None] = {}
     for first in range(len(lines) - 1, -1, -1):
         options: list[tuple[float, tuple[Setting, ...]]] = []
         for count in range(1, min(most, len(lines) - first) + 1):
-            cell = (room.width - GAP * (count - 1)) / count
-            sharing = range(first, first + count)
-            for index in sharing:
-                if (index, count) not in lowest:
-                    fitting = bodies_for(lines[index], size, (cell, room.height), hand)
-                    lowest[index, count] = min(fitting, key=lambda setting: setting.height, default=None)
-            row = tuple(body for index in sharing if (body := lowest[index, count]) is not None)
-            if len(row) == count:
+            row = _lowest(shapes[first : first + count], room.width - GAP * (count - 1))
+            if row:
                 rest = rows[len(rows) - count][0]
                 options.append((max(setting.height for setting in row) + GAP + rest, row))
         rows.append(min(options, key=lambda option: option[0], default=(float("inf"), ())))
     return _spread(rows, room, direction, above) if rows[-1][0] <= room.height else None
+
+
+def _lowest(shapes: Sequence[Sequence[Setting]], width: float) -> tuple[Setting, ...]:
+    """One setting of each line, so that all share a row of that width and are as low as can be; nothing when
+    they cannot."""
+    heights = sorted({setting.height for some in shapes for setting in some})
+
+    def within(height: float) -> tuple[Setting, ...]:
+        row: list[Setting] = []
+        for some in shapes:
+            low = [setting for setting in some if setting.height <= height]
+            if not low:
+                return ()
+            row.append(min(low, key=lambda setting: setting.width))
+        return tuple(row) if sum(setting.width for setting in row) <= width else ()
+
+    # What fits a height fits a greater one.
+    index = bisect_left(heights, True, key=lambda height: bool(within(height)))
+    return within(heights[index]) if index < len(heights) else ()
 
 
 def _spread(rows: _Rows, room: Rect, direction: str, above: Sequence[float | None]) -> Set:
