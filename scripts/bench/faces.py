@@ -28,6 +28,7 @@ from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
 from scripts.bench import scores
+from scripts.bench.command import prompts_flag, run
 from scripts.bench.drawer import Drawer, Way
 from scripts.bench.heads import drawn_share
 from scripts.bench.held_out import Wanted, held_out_panels
@@ -172,7 +173,7 @@ def sheet(rows: Sequence[Sequence[Image.Image]], height: int = 200) -> Image.Ima
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure what each lever does for faces.")
     parser.add_argument("--n", type=int, default=48, help="prompts (default 48)")
-    parser.add_argument("--seed", type=int, default=4711, help="which range of prompts, 0 to 1000000")
+    prompts_flag(parser, 4711)
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
     parser.add_argument("--model", default="starter", help="starter, or the folder of such a checkpoint")
     parser.add_argument(
@@ -215,4 +216,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

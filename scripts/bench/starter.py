@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the file may be 
 
 from PIL import Image
 
-from model.errors import ConfigError
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
@@ -146,11 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     flags = parser.parse_args(argv)
     started = time.perf_counter()
-    try:
-        panels = held_out.held_out_panels(flags.n, flags.seed)
-    except ConfigError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+    panels = held_out.held_out_panels(flags.n, flags.seed)
     judge = Judge.open()
     with (
         Terminal() as terminal,
