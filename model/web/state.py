@@ -92,7 +92,7 @@ class House:
             if kept is not None and kept[0] == key:
                 self._sights.move_to_end(book)
                 return kept[1]
-        plan = with_key(self.plan(book, state.story), self.library)
+        plan = self.plan(book, state.story)
         sight = Sight(state=state, plan=plan, drawn=self.drawn(book, plan))
         with self._lock:
             self._sights[book] = key, sight
@@ -106,7 +106,6 @@ class House:
         Raises:
             StoryError: it cannot be.
         """
-        from model.run.folder import with_key
         from model.run.plan import read_plan
 
         studio = self.studio(book)
