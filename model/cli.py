@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from model import __version__
 from model.config import FIRST_STORY
 from model.errors import ConfigError
 from model.failures import plain_failures
-from model.flags import FLAGS, Flag
+from model.flags import FLAGS, add_flag
 from model.program import as_typed
 from model.quiet import quieten
 
@@ -45,7 +46,7 @@ def _main(argv: Sequence[str] | None) -> int:
     command = words[0] if words and words[0] in {*COMMANDS, *MEMORIES} else "draw"
     rest = words[1:] if words and words[0] == command else words
     if command in MEMORIES:
-        module = importlib.import_module(f"model.commands.{command}")
+        module = module_of(command)
         flags, run = module.parser().parse_args(rest), module.run
     else:
         flags, run = _parser(command).parse_args(rest), COMMANDS[command][1]
@@ -139,17 +140,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
-    """One row of the table as an argument; what is not typed is left to `settle`."""
-    if flag.kind is bool:
-        parser.add_argument(flag.typed, action="store_true", default=None, help=flag.described)
-    elif flag.kind is tuple:
-        parser.add_argument(flag.typed, action="append", metavar=flag.metavar, help=flag.described)
-    else:
-        metavar = flag.metavar or "NAME"
-        parser.add_argument(flag.typed, type=flag.kind, metavar=metavar, help=flag.described)
-
-
 COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "draw": ("draw the book", _draw),
     "cast": ("rehearse the cast and stop, to look at the references", _cast),
@@ -158,6 +148,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
 
 # What is kept between runs, and files of weights: a module of model/commands each, with a parser of its own.
 MEMORIES: dict[str, str] = {
+    "studio": "a page in the browser where books are made by choosing and correcting",
     "vibe": "likes and dislikes: like, dislike, stats, score, explain, clear, export, import, analytics, …",
     "download": "download and check weights: flux-dev, sdxl, …; --list shows what is here",
     "export": "a finished book in other formats, lettered again: pdf, cbz, epub, webtoon, html, png, layers",
@@ -168,3 +159,10 @@ MEMORIES: dict[str, str] = {
     "panels": "drawn panels: list, similar, pin, unpin, gc, export, import, books, forget, diversity",
     "chronicle": "the story's long-term memory: recall, add, list, forget, log",
 }
+
+
+def module_of(command: str) -> ModuleType:
+    """Where the parser of a command of MEMORIES is."""
+    return importlib.import_module(
+        "model.web.command" if command == "studio" else f"model.commands.{command}"
+    )

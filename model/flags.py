@@ -7,6 +7,7 @@ is found by `model/run/settle.py`, which every caller goes through.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -183,6 +184,13 @@ FLAGS: tuple[Flag, ...] = (
         kind=str,
         metavar="PATH",
         help="weights of the network that cuts characters out, or none (default: auto, the model's own)",
+    ),
+    Flag(
+        name="face_scorer",
+        kind=str,
+        metavar="MODULE:FUNCTION",
+        help="a Python function that scores pictures of heads, 0 to 1; it is run, so only if you trust it "
+        "(default: the model's own network, if it has one)",
     ),
     Flag(
         name="allow_torchscript",
@@ -435,3 +443,14 @@ def _weights_or_none(name: str, source: str, default: str) -> None:
     if source not in (default, "none") and not found:
         wrong = "is no file" if name == "upscaler" else "does not exist"
         raise ConfigError(f"--{name}: {source} {wrong}; use {default}, none, or the path of its weights")
+
+
+def add_flag(parser: argparse._ActionsContainer, flag: Flag) -> None:
+    """One row of the table as an argument; what is not typed is left to `settle`."""
+    if flag.kind is bool:
+        parser.add_argument(flag.typed, action="store_true", default=None, help=flag.described)
+    elif flag.kind is tuple:
+        parser.add_argument(flag.typed, action="append", metavar=flag.metavar, help=flag.described)
+    else:
+        metavar = flag.metavar or "NAME"
+        parser.add_argument(flag.typed, type=flag.kind, metavar=metavar, help=flag.described)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +38,12 @@ from model.run.accept import Candidate, Outcome, PanelJob, draw_accepted
 from model.run.bind import lettered
 from model.run.book import Book, Report
 from model.run.choose import further_tries, repaired_tries, with_decisions
+from model.run.click import clicked
 from model.run.context import Context
 from model.run.finish import finish
 from model.run.folder import folder_of, with_key
 from model.run.guide import guide
+from model.run.hold import as_drawn, asked_for, hold
 from model.run.inject import draw_injected
 from model.run.keep import book_of
 from model.run.models import Models
@@ -140,12 +142,15 @@ class Studio:
         out: str | Path | None = None,
         events: Listener | None = None,
         preview_every: int = 0,
+        panels: Collection[str] | None = None,
     ) -> Book:
         """Draw a book, or what is missing of it.
 
         Args:
             out: the book's folder; None = what the settings say, or one named after the story.
             preview_every: steps between two `Preview` events; 0 = none.
+            panels: ids of those that may be drawn; others keep what they show, or have no picture yet. None =
+                all.
         Raises:
             Stopped: `stop` was called; what was finished is kept.
             AutoStudioError: see model/errors.py; what was drawn before stays.
@@ -156,10 +161,10 @@ class Studio:
             with context.events.stage("plan"):
                 chronicle = Chronicle(library, find_sentence_model())
                 plan = with_key(plan, library)
-                remembered = remember(plan, chronicle, models.checkpoint)
+                remembered, locked = hold(remember(plan, chronicle, models.checkpoint), library, drawn=panels)
                 folder = self._open_out(plan, out)
                 vibe = vibe_of_run(models)
-            planned, plan = plan, remembered.plan
+            planned, plan = as_drawn(plan, remembered.plan, locked), remembered.plan
             context.events.note(f"{plan.title}: {size_line(plan)}; {settings_line(settings)}")
             sampling, detail = sampling_of(settings), detail_of(settings, models)
             cast = rehearse(
@@ -168,11 +173,12 @@ class Studio:
                 context,
                 detail=detail,
                 panels=lambda known: missing_panels(
-                    plan, _pictures(known), sampling, models.checkpoint, library, detail
+                    plan, _pictures(known), sampling, models.checkpoint, library, detail, held=locked
                 ),
             )
             jobs: Mapping[str, PanelJob] = {
-                panel.id: job_for(
+                panel.id: locked.get(panel.id)
+                or job_for(
                     panel,
                     request_for(panel, plan.style, _pictures(cast), sampling, models.checkpoint, detail),
                     settings.seed,
@@ -186,22 +192,25 @@ class Studio:
             def draw_some(some: Mapping[str, PanelJob]) -> Mapping[str, Outcome]:
                 return draw_accepted(some, context, vibe)
 
-            panels, injections = (
-                draw_injected(jobs, context, draw_some, book=book_of(folder))
+            wanted, left_out = asked_for(jobs, panels)
+            outcomes, injections = (
+                draw_injected(wanted, context, draw_some, book=book_of(folder))
                 if settings.inject_every
-                else (draw_some(jobs), ())
+                else (draw_some(wanted), ())
             )
-            panels = with_decisions(panels, jobs, context, vibe, story=plan.key)
+            outcomes = with_decisions(outcomes, wanted, context, vibe, story=plan.key)
+            every = {**outcomes, **left_out}
+            outcomes = {panel.id: every[panel.id] for panel in plan.panels}
             book = Book(
                 planned=planned,
                 remembered=remembered,
                 out=folder,
                 cast=cast,
                 jobs=jobs,
-                panels=panels,
+                panels=outcomes,
                 guidance=guidance,
                 injections=injections,
-                report=report_of(plan, folder, cast, panels, 0.0),
+                report=report_of(plan, folder, cast, outcomes, 0.0),
             )
             return finish(book, context, vibe, started)
 
@@ -234,8 +243,8 @@ class Studio:
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
-                tries.add(book.plan.key, panel, first.key, seed)
-                tries.choose(book.plan.key, panel, first.key, wanted)
+                tries.add(book.plan.key, job.identity, first.key, seed)
+                tries.choose(book.plan.key, job.identity, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -246,6 +255,7 @@ class Studio:
         *,
         box: Sequence[float] | None = None,
         mask: Image.Image | bytes | str | Path | None = None,
+        at: Sequence[float] | None = None,
         words: str = "",
         strength: float = STRENGTH,
         seed: int | None = None,
@@ -259,6 +269,7 @@ class Studio:
             panel: its id, such as "p001_02".
             box: x, y, width, height of the part: pixels of the panel's picture, or fractions of it.
             mask: a picture that is white, or opaque, where it is to be drawn again; in place of `box`.
+            at: x, y of a point, as `box`: what lies there, a head or a figure, is drawn again.
             words: what the part should be, such as "smiling"; empty: what the story says.
             strength: how much may change, 0.1 to 1.
             seed: None = another one for every repair.
@@ -272,8 +283,8 @@ class Studio:
         checked({"seed": seed})
         if not 0.1 <= strength <= 1:
             raise ConfigError(f"strength: found {strength}; use 0.1 to 1")
-        if (box is None) == (mask is None):
-            raise ConfigError("repair: say where, by box or by mask")
+        if sum(one is not None for one in (box, mask, at)) != 1:
+            raise ConfigError("repair: say where, by box, by mask or by at")
         outcome = book.panels[panel]
         source = outcome.best if attempt is None else _shown(book, panel, attempt)
         if not source.drawn.blob:
@@ -283,7 +294,10 @@ class Studio:
             vibe = vibe_of_run(context.models)
             tries, first = Tries(context.library), job.request_for(0)
             size = (source.request.width, source.request.height)
-            area = box_mask(box, size) if box is not None else painted_mask(mask or b"", size)
+            if at is not None:
+                area = clicked(at, source.drawn, context)
+            else:
+                area = box_mask(box, size) if box is not None else painted_mask(mask or b"", size)
             asked = repair_of(
                 book.plan,
                 planned,
@@ -295,14 +309,15 @@ class Studio:
                 context=context,
             )
             if seed is None:
-                seed = (first.seed + 1 + len(tries.of(book.plan.key, panel, first.key).repairs)) % 2**53
+                before = tries.of(book.plan.key, job.identity, first.key).repairs
+                seed = (first.seed + 1 + len(before)) % 2**53
             facts = to_facts(asked, seed)
             panels = {**book.panels, **repaired_tries(book.panels, {panel: facts}, book.jobs, context, vibe)}
             wanted = repaired_request(first, facts).key
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
-                tries.add_repair(book.plan.key, panel, first.key, facts)
-                tries.choose(book.plan.key, panel, first.key, wanted)
+                tries.add_repair(book.plan.key, job.identity, first.key, facts)
+                tries.choose(book.plan.key, job.identity, first.key, wanted)
                 panels[panel] = replace(panels[panel], chosen=wanted)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)
 
@@ -319,7 +334,7 @@ class Studio:
         job = _job(book, panel)
         chosen = _shown(book, panel, attempt).request.key
         with self.running(events) as context:
-            Tries(context.library).choose(book.plan.key, panel, job.request_for(0).key, chosen)
+            Tries(context.library).choose(book.plan.key, job.identity, job.request_for(0).key, chosen)
             panels = {**book.panels, panel: replace(book.panels[panel], chosen=chosen)}
             vibe = vibe_of_run(context.models)
             return finish(replace(book, panels=panels), context, vibe, started, before=book)

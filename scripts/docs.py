@@ -10,7 +10,6 @@ tests/test_docs.py fails when a part is stale.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -49,7 +48,7 @@ def tool_tables() -> str:
 
 
 def _tool(command: str) -> str:
-    parser: argparse.ArgumentParser = importlib.import_module(f"model.commands.{command}").parser()
+    parser: argparse.ArgumentParser = cli.module_of(command).parser()
     parts = [f"### {command}", str(parser.description)]
     choices = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if choices:

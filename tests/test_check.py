@@ -111,7 +111,8 @@ def started(checkout: Path, command: str, *words: str, fails: str = "") -> tuple
 def test_the_check_runs_the_tests_once_and_ci_the_long_ones_too(checkout: Path) -> None:
     code, plain = started(checkout, "scripts/check", "-k", "library")
     assert code == 0
-    assert [line.split()[0] for line in plain] == ["ruff", "ruff", "pyright", "import", "pytest"]
+    tools = ["ruff", "ruff", "pyright", "scripts.studio.typecheck", "import", "pytest"]
+    assert [line.split()[0] for line in plain] == tools
     assert plain[-1].endswith(" -k library")
     assert " -m " not in plain[-1]
     code, everything = started(checkout, ".ci/run")
@@ -120,6 +121,8 @@ def test_the_check_runs_the_tests_once_and_ci_the_long_ones_too(checkout: Path) 
         *(line.split()[0] for line in plain),
         *("pytest", "pytest"),
     ]
+    assert "scripts.studio.typecheck" in plain
+    assert "scripts.studio.typecheck --needed" in everything
     assert "-m slow or browser or hypothesis" in everything[-2]
     assert "--hypothesis-profile long" in everything[-2]
     assert everything[-1].endswith("tests/fuzz")

@@ -58,7 +58,7 @@ def test_the_tools_of_the_check_are_pinned() -> None:
 def test_importing_the_light_rooms_loads_nothing_heavy() -> None:
     code = (
         "import sys, model, model.story, model.memory.panels.cache, model.page\n"
-        "heavy = {'torch', 'torchvision', 'diffusers', 'transformers', 'ray', 'gradio', 'open_clip'}\n"
+        "heavy = {'torch', 'torchvision', 'diffusers', 'transformers', 'ray', 'fastapi', 'open_clip'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -76,7 +76,7 @@ DRAWN_WORLD = (
     "scripts.starter.detector",
 )
 # Tests of scripts/ itself, and of documents, which are generated and tell to run it.
-OF_SCRIPTS = ("starter/", "bench/", "documents/", "test_docs.py", "test_house.py")
+OF_SCRIPTS = ("browser/", "starter/", "bench/", "documents/", "test_docs.py", "test_house.py")
 
 
 def test_tests_of_the_product_need_nothing_of_scripts_but_the_drawn_world() -> None:

@@ -46,9 +46,10 @@ def test_no_outputs_are_kept() -> None:
 
 def test_every_command_and_flag_is_one() -> None:
     commands = re.findall(r"run\.py (\S+)(.*)", CODE)
-    assert {"doctor", "download", "vibe", "{STORY}"} == {name for name, _ in commands}
+    assert {"doctor", "download", "vibe", "studio", "{STORY}"} == {name for name, _ in commands}
     known = {"doctor": doctor.parser(), "download": download.parser(), "vibe": vibe.parser()}
     known["{STORY}"] = cli._parser("draw")
+    known["studio"] = cli.module_of("studio").parser()
     for name, rest in commands:
         for flag in re.findall(r"--\w+", rest):
             assert flag in known[name].format_help(), f"{name} has no {flag}"
@@ -73,7 +74,8 @@ def test_colabs_requirements_are_the_projects_but_for_torch() -> None:
     lines = (ROOT / "requirements_colab.txt").read_text().splitlines()
     listed = {str(Requirement(line)) for line in lines if line and not line.startswith("#")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["text"]]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["text"], *extras["web"]]
     assert listed == {str(Requirement(line)) for line in needed} - {
         str(Requirement(line)) for line in needed if Requirement(line).name in ("torch", "torchvision")
     }

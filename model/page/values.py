@@ -23,11 +23,17 @@ WRITINGS = ("auto", "horizontal", "vertical")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One utterance. `speaker` is the speaker's box in fractions of the panel's picture, None when unseen."""
+    """One utterance. `speaker` is the speaker's box in fractions of the panel's picture, None when unseen.
+
+    `at` holds the middle of its balloon, in fractions of the frame. `number` is its place among the panel's
+    lines, which its balloons carry on; -1: a caption.
+    """
 
     text: str
     kind: str = "speech"
     speaker: Box | None = None
+    at: tuple[float, float] | None = None
+    number: int = -1
 
     def __post_init__(self) -> None:
         if self.kind not in LINE_KINDS:

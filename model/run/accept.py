@@ -30,11 +30,16 @@ class PanelJob:
         names: of the characters, in the order of the request's regions.
         request_for: attempt → the request with that attempt's seed. Attempt 0 is the first.
         retried: whether other seeds may be tried.
+        identity: what the panel's decisions go by; see `Panel`.
+        held: it keeps the picture it has, which nothing changes; `stale`: the story asks for another.
     """
 
     names: tuple[str, ...]
     request_for: Callable[[int], PanelRequest]
     retried: bool = True
+    identity: str = ""
+    held: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,10 @@ class Outcome:
 
 
 def with_style(job: PanelJob, picture: BlobId, weight: float) -> PanelJob:
-    """The same panel, every try of it taking on the palette of a picture of the library; see `Style`."""
+    """The same panel, every try of it taking on the palette of a picture of the library; see `Style`. A held
+    one stays as it is."""
+    if job.held:
+        return job
 
     def request_for(attempt: int) -> PanelRequest:
         return replace(job.request_for(attempt), style=Style(picture=picture, weight=weight))
@@ -122,7 +130,8 @@ def draw_round(
         identity=checkpoint.identity,
         spread=checkpoint.spread,
         vibe=context.settings.vibe_threshold,
-        face=checkpoint.face,
+        # A quick drawing smears most heads, and another one would no less.
+        face=checkpoint.face if context.settings.detail else None,
     )
     names = {request.key: panel for panel, request in requests.items()}
     drawn = draw_all(list(requests.values()), context, stage=stage, names=names)

@@ -102,8 +102,14 @@ def _panel_art(panel: Panel, picture: Path | None, found: tuple[Box, ...] | None
         alt=_alt(panel),
         caption=panel.caption,
         lines=tuple(
-            Line(text=line.text, kind=line.kind, speaker=boxes.get(line.speaker or ""))
-            for line in panel.lines
+            Line(
+                text=line.text,
+                kind=line.kind,
+                speaker=boxes.get(line.speaker or ""),
+                at=line.at,
+                number=number,
+            )
+            for number, line in enumerate(panel.lines)
         ),
         figures=places,
         names=tuple(figure.name for figure in panel.figures),

@@ -33,7 +33,7 @@ def with_decisions(
         AutoStudioError: see `draw_all`.
     """
     tries = Tries(context.library)
-    decided = {panel: tries.of(story, panel, job.request_for(0).key) for panel, job in jobs.items()}
+    decided = {panel: tries.of(story, job.identity, job.request_for(0).key) for panel, job in jobs.items()}
     done = dict(panels)
     most = max((len(one.seeds) for one in decided.values()), default=0)
     for number in range(most):

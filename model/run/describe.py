@@ -80,6 +80,7 @@ def _panel(panel: Panel, outcome: Outcome) -> RunPanel:
     best = outcome.best
     return RunPanel(
         id=panel.id,
+        identity=panel.identity,
         page=panel.page,
         attempts=len(outcome.candidates),
         chosen=bool(outcome.chosen),

@@ -18,6 +18,7 @@ from model.run.context import Context
 from model.run.describe import describe
 from model.run.enlarge import enlarge_all
 from model.run.forms import keep_forms
+from model.run.hold import keep_shown
 from model.run.keep import diversity, keep_book, make_room
 from model.run.leave import keep
 from model.run.record import write_record
@@ -73,6 +74,7 @@ def finish(
     write_record(book.out, record, changed=report.drawn > 0)
     keep_forms(book.out, forms)
     keep_book(book.out, book.cast, panels, large, library)
+    keep_shown(book, library)
     evicted = make_room(settings, library, vibe)
     for note in notes:
         events.note(f"note: {note}")

@@ -83,6 +83,7 @@ class RunPanel(RunTry):
     """A panel of the book: the try that it shows, and all of them."""
 
     id: str
+    identity: str = ""
     page: int = 0
     attempts: int = 1
     chosen: bool = False

@@ -5,7 +5,7 @@ Pure: nothing is drawn or loaded. A request names everything that decides the pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from model.config import Settings
@@ -90,12 +90,20 @@ def missing_panels(
     checkpoint: Checkpoint,
     library: Library,
     detail: Detail | None = None,
+    *,
+    held: Collection[str] = (),
 ) -> list[PanelRequest]:
-    """Panels that are not drawn yet, before the whole cast has references: those of `known`, or none."""
+    """Panels that are not drawn yet, before the whole cast has references: those of `known`, or none.
+
+    Args:
+        held: ids of panels that have their pictures.
+    """
     pictures = {member.key: NO_BLOB for member in plan.cast} | dict(known)
     cache = PanelCache(library)
     missing: list[PanelRequest] = []
     for panel in plan.panels:
+        if panel.id in held:
+            continue
         request = request_for(panel, plan.style, pictures, sampling, checkpoint, detail)
         complete = all(figure.character in known for figure in panel.figures)
         if not complete or cache.get(request.key) is None:
@@ -111,7 +119,9 @@ def job_for(panel: Panel, first: PanelRequest, run_seed: int) -> PanelJob:
     """
 
     def request_of(attempt: int) -> PanelRequest:
-        return replace(first, seed=panel_seed(run_seed, panel.id, attempt)) if attempt else first
+        return replace(first, seed=panel_seed(run_seed, panel.identity, attempt)) if attempt else first
 
     names = tuple(figure.name for figure in panel.figures)
-    return PanelJob(names=names, request_for=request_of, retried=not panel.pinned_seed)
+    return PanelJob(
+        names=names, request_for=request_of, retried=not panel.pinned_seed, identity=panel.identity
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from model.files import BlobId
+from model.files import NO_BLOB, BlobId
 from model.memory.characters.sightings import NewSighting, Seen, Sightings
 from model.memory.panels.cache import Embedding
 from model.memory.store.library import Library
@@ -58,7 +58,7 @@ def keep_sightings(
         if panel.id not in accepted or measured is None:
             continue
         for index, figure in enumerate(panel.figures):
-            character, reference = cast[figure.character]
+            character, reference = cast.get(figure.character, (0, NO_BLOB))
             sighting = measured.sightings[index]
             if not sighting.crop or not reference:
                 continue

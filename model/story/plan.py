@@ -19,7 +19,7 @@ from model.story.identity import slug_of
 from model.story.layout import place_figures, snap_size
 from model.story.prompts import cast_prompt, region_prompt, write_panel
 from model.story.quotation import Balloon
-from model.story.schema import Presence, Story, StoryPage, StoryPanel
+from model.story.schema import Presence, Story, StoryPage, StoryPanel, panel_id
 
 _MOVED = 0.01  # a box that moved by less is not worth a note
 
@@ -31,12 +31,14 @@ class Line:
     """One piece of lettering. `kind`: speech, thought, shout, whisper, narration or sfx.
 
     `speaker` is the `character` of a figure in the same panel when the speaker is in the picture (its balloon
-    points there), another cast key or None when the voice comes from outside it.
+    points there), another cast key or None when the voice comes from outside it. `at` holds the middle of its
+    balloon, in fractions of the frame.
     """
 
     speaker: str | None
     text: str
     kind: str
+    at: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class Panel:
     """One panel, ready to be drawn: `width` by `height` are pixels, multiples of 32, that the model draws.
 
     `id` is `p<page>_<index>`, both from 1 (`p001_01`). `words` stand in `prompt`, in double quotes, and are
-    to be drawn into the picture as they are. `lines` and `caption` are lettered later, never drawn.
+    to be drawn into the picture as they are. `lines` and `caption` are lettered later, never drawn. Seeds and
+    decisions go by `identity`: the id that the story gives the panel, or the one of its place. A `locked`
+    panel keeps the picture it has.
     """
 
     id: str
@@ -74,6 +78,8 @@ class Panel:
     scene: str
     shot: str
     emphasis: str = "normal"
+    identity: str
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,13 +221,15 @@ def _plan_panel(
     seed: int,
     notes: list[str],
 ) -> Panel:
-    name = f"p{place[0]:03}_{place[1]:02}"
+    name = panel_id(*place)
+    identity = panel.id or name
     if panel.seed is not None and panel.seed > MOST_SEED:
         notes.append(f"{name}: {seed_note(panel.seed)}")
     written = write_panel(panel, story.style)
     figures = _figures(story, panel, size[0] / size[1], name, notes)
     lines = [
-        Line(speaker=_speaker(panel, line.speaker), text=line.text, kind=line.kind) for line in panel.dialogue
+        Line(speaker=_speaker(panel, line.speaker), text=line.text, kind=line.kind, at=line.at)
+        for line in panel.dialogue
     ]
     lines += [
         Line(speaker=_teller(balloon, figures), text=balloon.text, kind=balloon.kind)
@@ -239,12 +247,14 @@ def _plan_panel(
         words=written.words,
         caption=written.caption,
         lines=tuple(lines),
-        seed=panel_seed(seed, name) if panel.seed is None else panel.seed,
+        seed=panel_seed(seed, identity) if panel.seed is None else panel.seed,
         pinned_seed=panel.seed is not None,
         remember=panel.remember,
         scene=panel.scene,
         shot=panel.shot,
         emphasis=panel.emphasis,
+        identity=identity,
+        locked=panel.locked,
     )
 
 

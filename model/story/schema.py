@@ -56,6 +56,7 @@ def _check_frame(values: tuple[float, float, float, float]) -> tuple[float, floa
 
 
 FractionBox = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_check_box)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
 PercentBox = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_check_frame)]
@@ -68,11 +69,13 @@ class _Written(BaseModel):
 
 
 class Dialogue(_Written):
-    """One thing said. `speaker` is a character's id, or nothing for a voice from nowhere."""
+    """One thing said. `speaker` is a character's id, or nothing for a voice from nowhere. `at` holds the
+    middle of its balloon, in fractions of the panel's frame."""
 
     speaker: Key | None = None
     text: Annotated[str, Field(min_length=1, max_length=1_000)]
     kind: Kind = "speech"
+    at: tuple[Fraction, Fraction] | None = None
 
 
 class Presence(_Written):
@@ -87,8 +90,12 @@ class Presence(_Written):
 
 
 class StoryPanel(_Written):
-    """One panel. `scene` and `prompt` are drawn; `caption` and `dialogue` are lettered."""
+    """One panel. `scene` and `prompt` are drawn; `caption` and `dialogue` are lettered.
 
+    A panel with an `id` keeps its seeds and tries when it moves. A `locked` one keeps the picture it has.
+    """
+
+    id: Key | None = None
     scene: Text = ""
     shot: Shot = "medium"
     emphasis: Emphasis = "normal"
@@ -101,6 +108,7 @@ class StoryPanel(_Written):
     negative: Text = ""
     remember: Annotated[tuple[Text, ...], Field(max_length=24)] = ()
     seed: Annotated[int, Strict(), Field(ge=0, lt=2**63)] | None = None
+    locked: Flag = False
 
 
 class StoryPage(_Written):
@@ -184,18 +192,18 @@ def load_story(path: Path) -> Story:
     return _checked(read_json(path), path)
 
 
-def read_story(tree: Mapping[str, Any]) -> Story:
-    """The same for a story that a program holds; the files that it names are sought from the current folder.
+def read_story(tree: Mapping[str, Any], path: Path = Path("story")) -> Story:
+    """The same for a story that a program holds, as if it stood at `path`: the files that it names are sought
+    from there.
 
     Raises:
         StoryError: as `load_story`.
     """
-    path = Path("story")
     try:
         text = json.dumps(tree, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoryError(
-            f"story: not made of JSON values ({error}); use dicts, lists, texts and numbers"
+            f"{path}: not made of JSON values ({error}); use dicts, lists, texts and numbers"
         ) from error
     return _checked(read_json_bytes(text.encode("utf-8", "surrogatepass"), path), path)
 
@@ -226,6 +234,11 @@ def _checked(tree: object, path: Path) -> Story:
     return story
 
 
+def panel_id(page: int, index: int) -> str:
+    """What a panel is called by its place, both from 1: "p001_02"."""
+    return f"p{page:03}_{index:02}"
+
+
 def nearest(name: str, known: list[str]) -> str:
     """`did you mean "x"?` when some known name is near, else a list of what is known."""
     close = difflib.get_close_matches(name[:80], known, n=1, cutoff=0.5)
@@ -239,8 +252,14 @@ def _check_names(path: Path, story: Story) -> None:
         advice = "split it into several stories"
         raise refusal(path, "pages", f"{len(panels)} panels", f"at most {MAX_PANELS} panels in all", advice)
     known = list(story.characters)
+    owners: dict[str, str] = {}
     for p, i, panel in panels:
         where = f"pages[{p}].panels[{i}]"
+        name = panel.id or panel_id(p + 1, i + 1)
+        if name in owners:
+            advice = "give one of them another id"
+            raise refusal(path, f"{where}.id", f'"{name}", as {owners[name]}', "an id of its own", advice)
+        owners[name] = where
         for index, who in enumerate(panel.characters):
             _check_known(path, f"{where}.characters[{index}].id", who.id, "character", known)
             if who.variant is not None:
@@ -303,6 +322,7 @@ def _expectation(kind: str, context: dict[str, Any], message: str) -> str:
         "model_type": "an object",
         "greater_than_equal": f"at least {context.get('ge')}",
         "less_than": f"less than {context.get('lt')}",
+        "less_than_equal": f"at most {context.get('le')}",
     }
     return table.get(kind, message.removeprefix("Input should be "))
 

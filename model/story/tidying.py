@@ -71,6 +71,8 @@ def tidied(tree: Tree) -> tuple[Tree, tuple[str, ...]]:
 
     def panel(one: Tree, steps: Steps) -> Tree:
         found = _listed(_said(one), "remember", "dialogue", "characters")
+        if found.get("id") in (None, ""):
+            found.pop("id", None)
         shot = found.get("shot")
         if isinstance(shot, str) and (meant := shot_of(shot)) is not None and meant != shot:
             found["shot"] = meant

@@ -84,7 +84,9 @@ class Place:
         return self.capsys.readouterr().out
 
     def story(self, name: str = "my_story.json") -> None:
-        (self.folder / name).write_text(json.dumps(STORY), encoding="utf-8")
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(STORY), encoding="utf-8")
 
     def picture(self, name: str, colour: str = "red") -> bytes:
         """A figure on a transparent ground. Returns its bytes."""

@@ -6,6 +6,7 @@ is taken; a command that none fits fails its test. `autostudio` and `python -m a
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import json
 import os
@@ -325,6 +326,32 @@ def refreshes(place: Place, words: list[str]) -> None:
     assert [page.read_bytes() for page in pages] == before
 
 
+def opens(place: Place, words: list[str]) -> None:
+    """The studio answers at the address that it prints, and ends when it is told to."""
+    typed = [*words, "--port", "0", *([] if "--no_open" in words else ["--no_open"])]
+    command = [sys.executable, str(ROOT / "run.py"), *typed]
+    with subprocess.Popen(command, cwd=place.folder, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            host, _, token = server.stdout.readline().strip().removeprefix("http://").partition("/")
+            connection = http.client.HTTPConnection(host, timeout=60)
+            connection.request("GET", "/healthz")
+            assert json.loads(connection.getresponse().read())["ok"]
+            connection.close()
+            assert bool(token) == ("--host" in words)
+        finally:
+            server.terminate()
+
+
+def is_in_the_dockerfile(place: Place, words: list[str]) -> None:
+    """There may be no docker here: the file has what the command names, and starts what is documented."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert f"#   {shlex.join(words)}" in text
+    assert "EXPOSE 7860" in text
+    started = json.loads(re.findall(r"^CMD (.*)$", text, re.MULTILINE)[0])
+    assert cli.module_of("studio").parser().parse_args(started[3:]).host == "0.0.0.0"
+
+
 def is_the_shells(place: Place, words: list[str]) -> None:
     """Getting the project and going there: nothing of ours runs."""
 
@@ -342,6 +369,8 @@ RECIPES: dict[str, Recipe] = {
     r"run\.py download .*": downloads,
     r"run\.py quantize .*": quantizes,
     r"run\.py doctor.*": doctors,
+    r"run\.py studio(?: --.*)?": opens,
+    r"docker .*": is_in_the_dockerfile,
     r"run\.py.*": draws,
     r"python scripts/fix_colab_deps\.py.*": lambda place, words: doctors(
         place, ["doctor", "--fix", *words[2:]]

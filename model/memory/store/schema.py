@@ -229,6 +229,57 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    # What a panel showed last, whatever was asked of it since: a locked panel keeps it.
+    (
+        """
+        CREATE TABLE shown (
+            story TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            facts TEXT NOT NULL,
+            PRIMARY KEY (story, panel)
+        ) WITHOUT ROWID
+        """,
+    ),
+    # The studio's page: every state of a story, the work that is asked for, what the judge said.
+    (
+        """
+        CREATE TABLE desks (
+            book TEXT PRIMARY KEY NOT NULL,
+            current INTEGER NOT NULL,
+            written INTEGER NOT NULL,
+            settings TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE revisions (
+            book TEXT NOT NULL REFERENCES desks (book) ON DELETE CASCADE ON UPDATE CASCADE,
+            number INTEGER NOT NULL,
+            parent INTEGER,
+            what TEXT NOT NULL,
+            story TEXT NOT NULL,
+            created REAL NOT NULL,
+            PRIMARY KEY (book, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL,
+            book TEXT NOT NULL,
+            args TEXT NOT NULL,
+            state TEXT NOT NULL
+                CHECK (state IN ('queued', 'running', 'paused', 'done', 'failed', 'cancelled')),
+            place REAL NOT NULL,
+            created REAL NOT NULL,
+            started REAL,
+            ended REAL,
+            drawn INTEGER NOT NULL DEFAULT 0,
+            seconds REAL NOT NULL DEFAULT 0,
+            message TEXT NOT NULL DEFAULT ''
+        )
+        """,
+        "CREATE TABLE judged (key TEXT PRIMARY KEY NOT NULL, facts TEXT NOT NULL)",
+    ),
 )
 
 

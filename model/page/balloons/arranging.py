@@ -17,10 +17,10 @@ from model.page.balloons.hand import Hand
 from model.page.balloons.mending import Judged, mended, misread, others
 from model.page.balloons.people import Person
 from model.page.balloons.placed import Balloon, balloon_of, close_by
-from model.page.balloons.placement import Placement, arrangements
+from model.page.balloons.placement import Placement, arrangements, held_at
 from model.page.balloons.routing import Routed, routed
 from model.page.balloons.rows import Set, in_rows
-from model.page.plane import Rect
+from model.page.plane import Point, Rect
 from model.page.type.typesetting import Setting
 from model.page.values import Line
 
@@ -37,10 +37,11 @@ Heads = tuple[Rect | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A line, or a part of one that goes on from the part before it."""
+    """A line, or a part of one that goes on from the part before it. `held`: where its middle has to be."""
 
     line: Line
     follows: bool = False
+    held: Point | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,10 @@ def _in_rows(
         rows = in_rows(lines, some, room, direction, hand, most=most, above=near)
         if rows is None:
             continue
+        rows = tuple(
+            (setting, held_at(part.held, rect.width, rect.height, room) if part.held else rect)
+            for part, (setting, rect) in zip(parts, rows, strict=True)
+        )
         ways = _routed(parts, heads, rows, people)
         if found is None or ways.faults < found.wrong:
             found = _Found(ways.balloons, ways.faults, 0.0, places=rows)
@@ -150,8 +155,7 @@ def _around_people(
                 return None
             continue
         wanted = tuple(
-            _wanted(part.line, bodies, head)
-            for part, bodies, head in zip(parts, settings, heads, strict=True)
+            _wanted(part, bodies, head) for part, bodies, head in zip(parts, settings, heads, strict=True)
         )
         ways = arrangements(wanted, room, spared, figures, direction, strict=strict)
         placements = [one for one in ways if one.clear]
@@ -225,10 +229,12 @@ def _sizes() -> tuple[float, ...]:
     return (*sizes, SMALLEST)
 
 
-def _wanted(line: Line, settings: tuple[Setting, ...], head: Rect | None) -> Wanted:
+def _wanted(part: Part, settings: tuple[Setting, ...], head: Rect | None) -> Wanted:
+    line = part.line
     return Wanted(
         bodies=tuple((setting.width, setting.height, setting.strain) for setting in settings),
         head=head if line.kind != "narration" else None,
         boxed=line.kind == "narration",
         free=line.kind == "sfx",
+        held=part.held,
     )

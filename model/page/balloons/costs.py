@@ -31,13 +31,20 @@ class Wanted:
     """A balloon that wants a place.
 
     `bodies` are its possible widths and heights with a cost each; `head` is the speaker's.
-    `boxed` bodies (captions) go to corners and edges; `free` ones (sound) may stand out of order.
+    `boxed` bodies (captions) go to corners and edges; `free` ones (sound) may stand out of order. One that is
+    `held` has its middle there and nowhere else, and is in nobody's way or order.
     """
 
     bodies: tuple[tuple[float, float, float], ...]
     head: Rect | None = None
     boxed: bool = False
     free: bool = False
+    held: Point | None = None
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether the reading order does not ask where it stands."""
+        return self.free or self.held is not None
 
 
 def covering_cost(places: Places, spared: Spared, bodies: tuple[Rect, ...]) -> tuple[Numbers, Numbers]:
@@ -113,7 +120,9 @@ def together(
     cost = np.where(touches, _TOUCHING, 0.0) + 2.0 * _TOUCHING * crowded / max(
         earlier.width * earlier.height, 1.0
     )
-    if not (before.free or after.free):
+    if before.held or after.held:
+        touches = np.zeros(len(places), dtype=np.bool_)  # it costs, but is not wrong: somebody put it there
+    if not (before.anywhere or after.anywhere):
         cost = cost + order * out_of_order(earlier, places, mirrored)
     for head, rect, others in (
         (before.head, earlier, places),

@@ -8,6 +8,7 @@ into joined balloons. Refuses, naming panel and line, only what cannot be set le
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from model.errors import StoryError
 from model.geometry import Box
@@ -17,7 +18,7 @@ from model.page.balloons.hand import Hand
 from model.page.balloons.people import people_in, person
 from model.page.balloons.placed import Balloon
 from model.page.balloons.splitting import split_line
-from model.page.plane import Rect
+from model.page.plane import Point, Rect
 from model.page.type.missing import missing_note
 from model.page.type.typesetting import LEADING
 from model.page.values import Line, PanelArt
@@ -36,6 +37,7 @@ class Lettering:
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=2048)  # who sets a page again while a line is typed asks for its other panels anew
 def letter_panel(
     art: PanelArt, frame: Rect, window: Box, direction: str, hand: Hand, within: Rect | None = None
 ) -> Lettering:
@@ -66,7 +68,7 @@ def letter_panel(
 
     if _hopeless(lines, room):
         raise _too_much(art, lines, room, hand)
-    parts = _parted(tuple(Part(line) for line in lines), _WORDY)
+    parts = _parted(tuple(Part(line, held=_held(line, frame)) for line in lines), _WORDY)
     found = arranged(parts)
     for _ in range(_SPLITS):
         shorter = _parted(parts, 0)
@@ -78,6 +80,11 @@ def letter_panel(
     if found is None:
         raise _too_much(art, lines, room, hand)
     return Lettering(found, _notes(art, lines, hand))
+
+
+def _held(line: Line, frame: Rect) -> Point | None:
+    """Where the middle of a line's balloon has to be, on paper."""
+    return Point(frame.x + line.at[0] * frame.width, frame.y + line.at[1] * frame.height) if line.at else None
 
 
 def _parted(parts: tuple[Part, ...], longest: int) -> tuple[Part, ...]:

@@ -33,7 +33,7 @@ class Balloon:
     `text` is what it says, without marks. `rect` is the outline's bounding box without the tail; `head` is
     the speaker's head, whose mouth the `tail` points at and whose face it spares; None without a speaker. A
     `joined` balloon goes on where the one before it ends: their outlines are one. A sound's letters stand on
-    its `arc`.
+    its `arc`. `number` is its line's. A `held` one stands where somebody put it.
     """
 
     kind: str
@@ -46,6 +46,8 @@ class Balloon:
     tail: Tail | None = None
     joined: bool = False
     arc: Arc | None = None
+    number: int = -1
+    held: bool = False
 
 
 def balloon_of(line: Line, setting: Setting, rect: Rect, head: Rect | None) -> Balloon:
@@ -60,6 +62,8 @@ def balloon_of(line: Line, setting: Setting, rect: Rect, head: Rect | None) -> B
         style=setting.style,
         head=head if line.kind not in ("narration", "sfx") else None,
         arc=arc_of(line.text, rect) if line.kind == "sfx" else None,
+        number=line.number,
+        held=line.at is not None,
     )
 
 

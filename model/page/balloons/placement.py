@@ -23,7 +23,7 @@ from model.page.balloons.costs import (
     own_cost,
     together,
 )
-from model.page.plane import Rect
+from model.page.plane import Point, Rect
 
 _STEPS = 11  # places tried along each side of a panel
 _CROWD, _FEWER = 8, 7  # for more balloons than that, so many places are tried
@@ -145,7 +145,7 @@ def _placement(state: _State, choices: list[_Choices], mirrored: bool) -> Placem
         out_of_order(places[one].rect, choices[other].places[[state.chosen[other]]], mirrored)[0] == 0.0
         for other in range(len(choices))
         for one in range(other)
-        if not (choices[one].wanted.free or choices[other].wanted.free)
+        if not (choices[one].wanted.anywhere or choices[other].wanted.anywhere)
     )
     return Placement(places, state.cost, not state.touching, ordered, state.covered)
 
@@ -166,9 +166,13 @@ def _choices(
     for index, (width, height, strain) in enumerate(wanted.bodies):
         if width > panel.width or height > panel.height:
             continue
-        # A caption stands flush with a side, a balloon where it likes.
-        lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else steps)
-        tops = np.linspace(panel.y, panel.bottom - height, steps)
+        if wanted.held is not None:
+            rect = held_at(wanted.held, width, height, panel)
+            lefts, tops = np.array([rect.x]), np.array([rect.y])
+        else:
+            # A caption stands flush with a side, a balloon where it likes.
+            lefts = np.linspace(panel.x, panel.right - width, 2 if wanted.boxed else steps)
+            tops = np.linspace(panel.y, panel.bottom - height, steps)
         x, y = np.meshgrid(lefts, tops)
         grid = np.stack([x, y, x + width, y + height], axis=-1).reshape(-1, 4)
         places.append(grid)
@@ -188,6 +192,13 @@ def _choices(
     row = ((stacked[:, 1] + stacked[:, 3]) / 2 - panel.y) / panel.height * _KINDS_OF_PLACE
     cells = column.astype(np.int64) + _KINDS_OF_PLACE * row.astype(np.int64)
     return _Choices(wanted, stacked, np.array(indices, dtype=np.int64), cost, covered, cells)
+
+
+def held_at(middle: Point, width: float, height: float, panel: Rect) -> Rect:
+    """A body with its middle where somebody put it, as far as the panel lets it."""
+    x = min(max(middle.x - width / 2, panel.x), panel.right - width)
+    y = min(max(middle.y - height / 2, panel.y), panel.bottom - height)
+    return Rect(x, y, width, height)
 
 
 def _unlike(cost: Numbers, cells: NDArray[np.int64]) -> NDArray[np.intp]:

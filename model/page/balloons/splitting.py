@@ -33,7 +33,7 @@ def split_line(line: Line) -> tuple[Line, Line] | None:
             least = min(len(part) for part in parts)
             # A mark that opens in one half and closes in the other would be printed as an asterisk.
             if "".join(parts) == whole and least > 1 and least >= _LEAST * len(whole):
-                return replace(line, text=before), replace(line, text=after)
+                return replace(line, text=before), replace(line, text=after, at=None)
     return None
 
 

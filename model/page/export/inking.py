@@ -23,7 +23,7 @@ from model.page.type.columns import dots, hang, stressed
 from model.page.type.faces import Faces, Run, font
 from model.page.type.typesetting import SetLine
 
-_DOT = 0.085  # ems: the radius of a dot that stresses
+DOT = 0.085  # ems: the radius of a dot that stresses
 _ABOVE = 0.98  # ems from the baseline up to such a dot
 
 # Draws a run whose glyphs do not tell its characters: canvas, run, size, spots, paint, squeeze.
@@ -55,11 +55,11 @@ def ink_words(
     paint = skia.Paint(AntiAlias=True, Color=colour)
     for row in balloon.lines:
         # A line is written in the order in which it is read.
-        for run, spots, squeeze in sorted(_spots(row, balloon, faces), key=lambda spot: spot[0].start):
+        for run, spots, squeeze in sorted(spots_of(row, balloon, faces), key=lambda spot: spot[0].start):
             draw = _ink if odd is None or (tells(run) and not row.levels) else odd
             draw(canvas, run, balloon.size, spots, paint, squeeze)
-        for x, y in _dots(row, balloon, faces):
-            canvas.drawCircle(x, y, _DOT * balloon.size, paint)
+        for x, y in dots_of(row, balloon, faces):
+            canvas.drawCircle(x, y, DOT * balloon.size, paint)
 
 
 def ink_sound(
@@ -83,16 +83,16 @@ def ink_sound(
             StrokeJoin=skia.Paint.kRound_Join,
         )
         for row in balloon.lines:
-            for run, spots, squeeze in _spots(row, balloon, faces):
+            for run, spots, squeeze in spots_of(row, balloon, faces):
                 draw_shapes(canvas, run, balloon.size, spots, paint, squeeze)
     inside = skia.Paint(AntiAlias=True, Color=rims[0][0])
     for row in balloon.lines:
-        for run, spots, squeeze in _spots(row, balloon, faces):
+        for run, spots, squeeze in spots_of(row, balloon, faces):
             draw_shapes(canvas, run, balloon.size, spots, inside, squeeze)
     ink_words(canvas, replace(balloon, arc=None), FAINT, faces, odd)
 
 
-def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
+def spots_of(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list[Spot], float]]:
     """Where each glyph of a line stands."""
     size = balloon.size
     styles = row.styles or (balloon.style,) * len(row.text)
@@ -116,7 +116,7 @@ def _spots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[Run, list
     return found
 
 
-def _dots(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
+def dots_of(row: SetLine, balloon: Balloon, faces: Faces) -> list[tuple[float, float]]:
     """Where a dot stresses a character that cannot lean: beside it in columns, above it in lines."""
     size, styles = balloon.size, row.styles
     # Scripts that run leftwards lean.

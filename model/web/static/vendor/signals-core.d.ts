@@ -1,0 +1,2 @@
+/** The types are in `signals.d.ts`. */
+export * from "@preact/signals-core";
