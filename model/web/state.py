@@ -91,7 +91,9 @@ class House:
             if kept is not None and kept[0] == key:
                 self._sights.move_to_end(book)
                 return kept[1]
-        plan = self.plan(book, state.story)
+        from model.run.folder import with_key
+
+        plan = with_key(self.plan(book, state.story), self.library)
         sight = Sight(state=state, plan=plan, drawn=self.drawn(book, plan))
         with self._lock:
             self._sights[book] = key, sight
@@ -105,12 +107,10 @@ class House:
         Raises:
             StoryError: it cannot be.
         """
-        from model.run.folder import with_key
         from model.run.plan import read_plan
 
         studio = self.studio(book)
-        plan = read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
-        return with_key(plan, self.library)
+        return read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
 
     def drawn(self, book: str, plan: Plan) -> BookDrawn:
         """What is drawn of a plan of this book."""
