@@ -55,7 +55,7 @@ def sprite(names: list[str]) -> str:
     for name in names:
         text = (PACKAGES / "lucide-static" / "icons" / f"{name}.svg").read_text("utf-8")
         inner = re.sub(r"\s*\n\s*", "", text[text.index(">", text.index("<svg")) + 1 : text.index("</svg>")])
-        symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24">{inner}</symbol>')
+        symbols.append(f'<symbol id="icon-{name}" viewBox="0 0 24 24">{inner}</symbol>')
     return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
 
 

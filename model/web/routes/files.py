@@ -97,7 +97,7 @@ def _inside(folder: FilePath, name: str) -> FilePath | None:
 @lru_cache(maxsize=256)
 def _small(path: FilePath, _changed: int) -> bytes:
     picture = read_picture(path, OWN).convert("RGB")
-    picture.thumbnail((480, 960))
+    picture.thumbnail((420, 840))
     coded = io.BytesIO()
-    picture.save(coded, "JPEG", quality=85, optimize=True)
+    picture.save(coded, "JPEG", quality=80, optimize=True)
     return coded.getvalue()

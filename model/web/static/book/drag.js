@@ -30,7 +30,10 @@ export function useDrag({ move, drop, click }) {
       target.removeEventListener("pointerup", end);
       target.removeEventListener("pointercancel", end);
       if (last.type === "pointercancel") move({ x: 0, y: 0 });
-      else if (far) { move(by); drop(by); } else click?.(last);
+      else if (!far) click?.(last);
+      // Dropped where it was taken up, nothing has moved.
+      else if (Math.hypot(by.x, by.y) < 1) move({ x: 0, y: 0 });
+      else { move(by); drop(by); }
     };
     target.addEventListener("pointermove", onMove);
     target.addEventListener("pointerup", end);

@@ -43,7 +43,7 @@ function Art({ panel }) {
 function Marks({ panel }) {
   const { frame } = panel;
   const marks = [panel.locked && ["locked", "#3a3a40", "locked"], panel.picture && panel.stale && ["again", "#835400", "to be drawn again"],
-    panel.picture && panel.accepted === false && ["below", "#b3261e", "the judge was not content"]].filter(Boolean);
+    panel.picture && panel.accepted === false && ["not accepted", "#b3261e", "the judge was not content"]].filter(Boolean);
   return marks.map((mark, at) => {
     const [text, fill, words] = /** @type {string[]} */ (mark);
     const width = 9 + text.length * 4.1;

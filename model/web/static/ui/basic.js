@@ -1,9 +1,17 @@
 // Small parts that every page is made of.
 import { h, html, signal, useEffect, useLayoutEffect, useRef, useState } from "../lib/ui.js";
 
+// The icons stand in the document once: a reference into another file is fetched again for every first use.
+fetch("static/vendor/icons.svg").then((answer) => answer.text()).then((text) => {
+  const sprite = document.createElement("div");
+  sprite.hidden = true;
+  sprite.innerHTML = text;
+  document.body.append(sprite);
+}, () => undefined);
+
 /** One of the vendored icons. @param {string} name @param {string} [more] classes */
 export const icon = (name, more = "") =>
-  html`<svg class=${`icon ${more}`} aria-hidden="true" focusable="false"><use href=${`static/vendor/icons.svg#${name}`} /></svg>`;
+  html`<svg class=${`icon ${more}`} aria-hidden="true" focusable="false"><use href=${`#icon-${name}`} /></svg>`;
 
 /**
  * A button. `only`: the label is for screen readers and the tooltip, the icon is what is seen.
