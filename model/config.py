@@ -70,6 +70,7 @@ class Settings:
         inject_weight: how much of them, 0 to 1.
         cache_entries, cache_gb: how large the panel cache may be after a run.
         detector, segmenter: what looks at drawn panels: "auto" (the checkpoint's own), "none", or a path.
+        face_scorer: MODULE:FUNCTION that scores heads in place of the checkpoint's own network; empty: none.
         allow_torchscript: a segmenter that is a program may be run.
         upscaler: what brings accepted panels to page resolution: "starter", "none", or a weights file.
         longest: pixels that the longest side of an enlarged panel has at least.
@@ -106,6 +107,7 @@ class Settings:
     cache_gb: float = 20.0
     detector: str = "auto"
     segmenter: str = "auto"
+    face_scorer: str = ""
     allow_torchscript: bool = False
     upscaler: str = "starter"
     longest: int = 1024

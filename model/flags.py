@@ -186,6 +186,13 @@ FLAGS: tuple[Flag, ...] = (
         help="weights of the network that cuts characters out, or none (default: auto, the model's own)",
     ),
     Flag(
+        name="face_scorer",
+        kind=str,
+        metavar="MODULE:FUNCTION",
+        help="a Python function that scores pictures of heads, 0 to 1; it is run, so only if you trust it "
+        "(default: the model's own network, if it has one)",
+    ),
+    Flag(
         name="allow_torchscript",
         kind=bool,
         help="run a --segmenter that is TorchScript, a program; only if you trust where it came from",

@@ -38,6 +38,7 @@ from model.run.accept import Candidate, Outcome, PanelJob, draw_accepted
 from model.run.bind import lettered
 from model.run.book import Book, Report
 from model.run.choose import further_tries, repaired_tries, with_decisions
+from model.run.click import clicked
 from model.run.context import Context
 from model.run.finish import finish
 from model.run.folder import folder_of, with_key
@@ -254,6 +255,7 @@ class Studio:
         *,
         box: Sequence[float] | None = None,
         mask: Image.Image | bytes | str | Path | None = None,
+        at: Sequence[float] | None = None,
         words: str = "",
         strength: float = STRENGTH,
         seed: int | None = None,
@@ -267,6 +269,7 @@ class Studio:
             panel: its id, such as "p001_02".
             box: x, y, width, height of the part: pixels of the panel's picture, or fractions of it.
             mask: a picture that is white, or opaque, where it is to be drawn again; in place of `box`.
+            at: x, y of a point, as `box`: what lies there, a head or a figure, is drawn again.
             words: what the part should be, such as "smiling"; empty: what the story says.
             strength: how much may change, 0.1 to 1.
             seed: None = another one for every repair.
@@ -280,8 +283,8 @@ class Studio:
         checked({"seed": seed})
         if not 0.1 <= strength <= 1:
             raise ConfigError(f"strength: found {strength}; use 0.1 to 1")
-        if (box is None) == (mask is None):
-            raise ConfigError("repair: say where, by box or by mask")
+        if sum(one is not None for one in (box, mask, at)) != 1:
+            raise ConfigError("repair: say where, by box, by mask or by at")
         outcome = book.panels[panel]
         source = outcome.best if attempt is None else _shown(book, panel, attempt)
         if not source.drawn.blob:
@@ -291,7 +294,10 @@ class Studio:
             vibe = vibe_of_run(context.models)
             tries, first = Tries(context.library), job.request_for(0)
             size = (source.request.width, source.request.height)
-            area = box_mask(box, size) if box is not None else painted_mask(mask or b"", size)
+            if at is not None:
+                area = clicked(at, source.drawn, context)
+            else:
+                area = box_mask(box, size) if box is not None else painted_mask(mask or b"", size)
             asked = repair_of(
                 book.plan,
                 planned,

@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--mask", type=Path, metavar="PNG", help="a picture that is white where the panel is drawn again"
     )
+    where.add_argument("--at", metavar="X,Y", help="a point: the head or figure there is drawn again")
     top.add_argument(
         "--strength", type=float, metavar="X", help="how much may change, 0.1 to 1 (default: 0.6)"
     )
@@ -50,7 +51,8 @@ def run(flags: argparse.Namespace) -> int:
     from model.run.settle import flags_of
     from model.studio import Studio
 
-    box = _box(flags.box) if flags.box is not None else None
+    box = _numbers("--box", flags.box, "four numbers: X,Y,W,H") if flags.box is not None else None
+    at = _numbers("--at", flags.at, "two numbers: X,Y") if flags.at is not None else None
     record = read_record(flags.run)
     with Studio.open(**flags_of(record.config.model_dump())) as studio:
         plan = studio.plan(flags.run / record.story)
@@ -60,6 +62,7 @@ def run(flags: argparse.Namespace) -> int:
             flags.panel,
             box=box,
             mask=flags.mask,
+            at=at,
             words=flags.words,
             strength=STRENGTH if flags.strength is None else flags.strength,
             seed=flags.seed,
@@ -71,8 +74,8 @@ def run(flags: argparse.Namespace) -> int:
     return book.report.exit_code
 
 
-def _box(said: str) -> list[float]:
+def _numbers(flag: str, said: str, expected: str) -> list[float]:
     try:
         return [float(number) for number in said.split(",")]
     except ValueError:
-        raise ConfigError(f"--box: found '{said}'; expected four numbers: X,Y,W,H") from None
+        raise ConfigError(f"{flag}: found '{said}'; expected {expected}") from None

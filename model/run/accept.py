@@ -130,7 +130,8 @@ def draw_round(
         identity=checkpoint.identity,
         spread=checkpoint.spread,
         vibe=context.settings.vibe_threshold,
-        face=checkpoint.face,
+        # A quick drawing smears most heads, and another one would no less.
+        face=checkpoint.face if context.settings.detail else None,
     )
     names = {request.key: panel for panel, request in requests.items()}
     drawn = draw_all(list(requests.values()), context, stage=stage, names=names)

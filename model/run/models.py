@@ -179,15 +179,19 @@ class Models:
     @functools.cached_property
     def heads(self) -> Heads | None:
         """What finds heads: the checkpoint's own networks, which score them too, else its detector; None when
-        there is no detector."""
+        there is no detector. `--face_scorer` scores in their place."""
+        from model.vision.heads import DetectedHeads, ScoredHeads, open_scorer
+
+        found: Heads | None = None
         if (self.checkpoint.folder / "face").is_dir():
             with self.events.stage("load"):
                 from model.vision.faces import FaceJudge
 
-                return FaceJudge(self.checkpoint.folder / "face")
-        from model.vision.heads import DetectedHeads
-
-        return None if self.detector is None else DetectedHeads(self.detector)
+                found = FaceJudge(self.checkpoint.folder / "face")
+        elif self.detector is not None:
+            found = DetectedHeads(self.detector)
+        scorer = self._settings.face_scorer
+        return ScoredHeads(found, open_scorer(scorer), scorer) if found is not None and scorer else found
 
     @functools.cached_property
     def measurer_id(self) -> str:
@@ -204,6 +208,8 @@ class Models:
             else:
                 own += [(kind, sha256_of(path)) for path in _files_of(source)]
         own += [(name, one) for name, one in self.checkpoint.files.items() if name.startswith("face/")]
+        if self._settings.face_scorer:
+            own.append(("face_scorer", self._settings.face_scorer))
         return hashlib.sha256(repr(own).encode()).hexdigest()[:16]
 
     @functools.cached_property

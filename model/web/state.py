@@ -21,6 +21,7 @@ from model.errors import AutoStudioError, ConfigError, WeightsMissing
 from model.flags import checked
 from model.memory.desk.jobs import Job
 from model.memory.store.library import Library
+from model.run.folder import with_key
 from model.story.plan import Plan
 from model.story.schema import Story
 from model.variants import MODEL_NAMES

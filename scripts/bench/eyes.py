@@ -156,7 +156,7 @@ def clip_figures(drawer: Drawer, seed: int, characters: int) -> Figures:
     }
 
 
-def seconds_per_panel(drawer: Drawer) -> float:
+def seconds_fast(drawer: Drawer) -> float:
     """Seconds for one panel of 256 × 256 with one character and its reference, `fast`, in a batch of four;
     median of three batches after one to warm up."""
     reference = next((picture for picture in drawer.references.values() if picture), "")

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.errors import ConfigError
 from model.geometry import Box
 from model.story.prompts import region_prompt, write_panel
 from model.story.schema import Character, Presence, StoryPanel
@@ -20,7 +21,9 @@ from scripts.starter.judge.scenes import seen
 from scripts.starter.pool import CELL, SHAPES
 from scripts.starter.world import Figure, Identity, Scene, ground_truth
 
-SEEDS, RANGE, RANGES = 6_000_000_000, 10_000_000, 40
+SEEDS, RANGE, RANGES = 6_000_000_000, 10_000_000, 1_000_001
+# Ranges from NEAR on lie apart from the first ones, beyond everybody's seeds.
+NEAR, FAR_SEEDS = 40, 1_000_000_000_000
 # Where in a range each measurement's own seeds begin.
 PANELS, CAST, DRAWN, JUDGED = 0, 2_000_000, 4_000_000, 6_000_000
 
@@ -118,14 +121,19 @@ def describe(who: Identity, rng: random.Random) -> str:
 def held_out_panels(count: int, number: int) -> tuple[Wanted, ...]:
     """`count` panels of range `number`: one to three strangers, every shape, framing and background, one in
     five in ink. Each is described in full and has a reference of its own."""
-    first = _first(number) + PANELS
+    first = first_seed(number) + PANELS
     return tuple(_panel(first + index, f"s{number}/p{index}") for index in range(count))
 
 
-def _first(number: int) -> int:
+def first_seed(number: int) -> int:
+    """Where a range begins.
+
+    Raises:
+        ConfigError: there is no such range.
+    """
     if not 0 <= number < RANGES:
-        raise ValueError(f"--seed: {number} is out of range; use 0 to {RANGES - 1}")
-    return SEEDS + number * RANGE
+        raise ConfigError(f"--seed: {number} is out of range; use 0 to {RANGES - 1}")
+    return (SEEDS if number < NEAR else FAR_SEEDS) + number * RANGE
 
 
 def _panel(seed: int, name: str) -> Wanted:
@@ -198,7 +206,7 @@ def cast_panels(count: int, number: int) -> tuple[tuple[Identity, ...], tuple[Wa
     Returns:
         The cast, and the panels: every one shows somebody of the first `count`, some also somebody else.
     """
-    rng = random.Random(_first(number) + CAST)
+    rng = random.Random(first_seed(number) + CAST)
     cast = tuple(Identity.random(rng) for _ in range(MEMBERS))
     told = {who: describe(who, rng) for who in cast}
     keys = {who: f"s{number}/m{k}" for k, who in enumerate(cast)}

@@ -2,10 +2,10 @@
 
     python scripts/bench/starter.py [--n 300] [--seed 0] [--quality balanced] [--ablation]
 
-Panels are asked for in a story's words (`held_out.py`), drawn by the studio (`drawer.py`) and read by the
-judge (`scripts/starter/judge`), which never saw a generated picture. `--seed` picks another range of prompts.
-What was drawn stays in `--library`, so a second call is quick. Last line: JSON. With `--ablation` also a
-Markdown table of what each part is good for.
+Panels are asked for in a story's words (`held_out.py`), drawn by the studio as a run draws them, details and
+new tries included (`drawer.py`), and read by the judge (`scripts/starter/judge`), which never saw a generated
+picture. `--seed` picks another range of prompts. What was drawn stays in `--library`, so a second call is
+quick. Last line: JSON. With `--ablation` also a Markdown table of what each part is good for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from PIL import Image
 from model.studio import Studio
 from model.terminal import Terminal
 from model.variants import QUALITIES
-from scripts.bench import eyes, held_out, scores
+from scripts.bench import eyes, heads, held_out, scores
 from scripts.bench.command import prompts_flag, run
 from scripts.bench.drawer import EVERYTHING, FIRST_DRAW, NO_MASK, NO_REFERENCES, TEXT_ONLY, Drawer, Way
 from scripts.bench.held_out import Wanted
@@ -44,7 +44,9 @@ BARS = {
     "same_character_no_references": "", "same_character_no_mask": "", "vae_psnr": ">= 26",
     "dino_recall_drawn": ">= 0.95", "dino_recall_generated": ">= 0.90", "dino_false": "<= 0.1",
     "sam_iou": ">= 0.90", "clip_caption_top1": ">= 0.80", "clip_character_auc": ">= 0.98",
-    "seconds_per_panel": "<= 1.5", "megabytes": "<= 60", "judge_accuracy": ">= 0.98",
+    "seconds_fast": "<= 1.5", "megabytes": "<= 60", "judge_accuracy": ">= 0.98",
+    "face": ">= 0.87", "face_full_body": ">= 0.85", "face_bust": ">= 0.90", "face_close_up": ">= 0.95",
+    "face_auc": "", "seconds_per_panel": "", "tries_per_panel": "",
 }  # fmt: skip
 PANELS_A_MEMBER = 15  # prompts for each member of the cast that is to be recognised; 300 for all twenty
 LEAST_JUDGED = 48  # panels that the judge itself is measured on
@@ -74,9 +76,13 @@ def measure(
     drawer: Drawer, judge: Judge, panels: Sequence[Wanted], flags: argparse.Namespace
 ) -> tuple[Figures, Figures]:
     """All figures of the table, and the judge's own accuracy."""
-    pictures = drawer.draw(panels)
+    outcomes = drawer.outcomes(panels)
+    pictures = [drawer.picture(outcomes[one.id].best.drawn.blob, one.id) for one in panels]
     readings = judge.read(pictures)
     figures = scores.panel_figures(panels, readings)
+    figures |= heads.drawn_share(drawer, panels, pictures, readings)
+    spent = [one.drawn.seconds for panel in panels for one in outcomes[panel.id].candidates]
+    figures |= {"seconds_per_panel": sum(spent) / len(panels), "tries_per_panel": len(spent) / len(panels)}
     ways = (EVERYTHING, NO_REFERENCES, NO_MASK)
     same = same_character(drawer, judge, flags, ways)
     names = ("same_character", "same_character_no_references", "same_character_no_mask")
@@ -92,10 +98,11 @@ def measure(
         (pictures, eyes.boxes_read(readings)),
     )
     figures |= eyes.segmenter_figures(checkpoint.folder / "segmenter", images, truths)
-    first = held_out.SEEDS + flags.seed * held_out.RANGE
+    first = held_out.first_seed(flags.seed)
     figures |= eyes.clip_figures(drawer, first + held_out.DRAWN, flags.n)
-    figures["seconds_per_panel"] = eyes.seconds_per_panel(drawer)
-    # Last of what uses the renderer: it leaves the VAE in another layout of memory.
+    figures["seconds_fast"] = eyes.seconds_fast(drawer)
+    # Last of what uses the renderer: they leave the VAE in another layout of memory.
+    figures |= heads.face_auc(drawer, panels)
     figures |= eyes.vae_figures(drawer, panels, drawn)
     figures["megabytes"] = eyes.megabytes(checkpoint.folder)
     own: Figures = dict(accuracy.measure(judge, max(LEAST_JUDGED, flags.n), first + held_out.JUDGED))
@@ -130,7 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--ablation", action="store_true", help="also a table of what each part does")
     parser.add_argument("--model", default="starter", help="starter, or the folder of such a checkpoint")
     parser.add_argument("--candidates", type=int, default=1, help="rehearsal drawings a character")
-    parser.add_argument("--max_retries", type=int, default=0, help="new tries for a panel that is refused")
+    parser.add_argument(
+        "--max_retries", type=int, help="new tries for a panel that is refused (default: as a run)"
+    )
+    parser.add_argument("--detail", help="of small heads: auto, off, or 0.1 to 0.7 (default: as a run)")
     parser.add_argument("--batch", type=int, default=12, help="most panels drawn at one time")
     parser.add_argument("--library", type=Path, default=ROOT / "outputs" / "bench_library")
     flags = parser.parse_args(argv)
@@ -160,17 +170,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _said(flags: argparse.Namespace) -> dict[str, Any]:
-    return dict(
-        model=flags.model,
-        quality=flags.quality,
-        scheduler=flags.scheduler,
-        candidates=flags.candidates,
-        max_retries=flags.max_retries,
-        # Without new tries nothing depends on what is found, and looking costs as much as drawing.
-        detector="auto" if flags.max_retries else "none",
-        segmenter="auto" if flags.max_retries else "none",
-        library=flags.library,
-    )
+    names = ("model", "quality", "scheduler", "candidates", "max_retries", "detail", "library")
+    said = {name: getattr(flags, name) for name in names}
+    if flags.max_retries == 0 and flags.detail == "off":
+        # Nothing depends on what is found, and looking costs as much as drawing.
+        said |= {"detector": "none", "segmenter": "none"}
+    return said
 
 
 def _rounded(value: float | None) -> float | None:

@@ -26,7 +26,7 @@ from model.run.measure import measure_all
 from model.studio import Studio
 from model.terminal import Terminal
 from scripts.bench.drawer import FIRST_DRAW, Drawer, request_for
-from scripts.bench.held_out import MEMBERS, RANGES, cast_panels
+from scripts.bench.held_out import MEMBERS, NEAR, cast_panels
 
 Cosines = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def even_odds(same: Cosines, other: Cosines) -> tuple[float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fit the identity limit of the starter's judge.")
-    parser.add_argument("--seed", type=int, default=RANGES - 1, help="range of prompts; not a benchmark's")
+    parser.add_argument("--seed", type=int, default=NEAR - 1, help="range of prompts; not a benchmark's")
     parser.add_argument("--model", type=Path, default=STARTER, help="folder of the checkpoint")
     parser.add_argument("--library", type=Path, default=Path("outputs/bench_library"))
     parser.add_argument("--write", action="store_true", help="put it into the manifest")

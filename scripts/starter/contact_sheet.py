@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quality", choices=QUALITIES, default="balanced")
     parser.add_argument("--count", type=int, default=24, help="pictures (default 24)")
-    parser.add_argument("--seed", type=int, default=0, help="which range of prompts, 0 to 39 (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="which range of prompts, 0 to 1000000 (default 0)"
+    )
     parser.add_argument("--model", default="starter", help="starter, or the folder of such a checkpoint")
     parser.add_argument("--candidates", type=int, default=1, help="rehearsal drawings a character")
     parser.add_argument("--max_retries", type=int, default=0, help="new tries for a panel that is refused")

@@ -12,6 +12,7 @@ from PIL import Image
 from model.files import BlobId
 from model.render.request import Sampling
 from scripts.bench import starter
+from scripts.bench.command import run
 from scripts.bench.drawer import EVERYTHING, NO_MASK, NO_REFERENCES, TEXT_ONLY, request_for
 from scripts.bench.held_out import APPEARANCES, MEMBERS, Person, Wanted, cast_panels, held_out_panels
 from scripts.bench.scores import leaks, panel_figures, recognised
@@ -164,7 +165,12 @@ def test_runs_to_its_last_line(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert starter.main(arguments) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(figures) == list(starter.BARS)
-    assert len(figures) == 24
+    assert len(figures) == 31
     assert figures["megabytes"] > 0
     assert figures["judge_accuracy"] > 0.85
     assert 0 <= figures["box_iou"] < 1
+
+
+def test_a_range_that_is_not_there_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lambda: starter.main(["--n", "2", "--seed", "1000001"])) == 2
+    assert "found '1000001', expected a whole number from 0 to 1000000" in capsys.readouterr().err

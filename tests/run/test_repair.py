@@ -19,6 +19,7 @@ from model.errors import ConfigError
 from model.memory.panels.cache import PanelCache
 from model.pictures import stored_picture
 from model.run.book import Book
+from model.run.click import clicked as clicked_mask
 from model.run.record import read_record
 from model.run.repair import box_mask, painted_mask
 from model.studio import Studio
@@ -139,7 +140,7 @@ def test_what_cannot_be_repaired_is_said(opened: Callable[..., Studio], folder: 
     with opened(detail="off") as studio:
         book = drawn(studio, folder / "book")
         for wrong in ({}, {"box": (0, 0, 1, 1), "mask": b""}):
-            with pytest.raises(ConfigError, match="by box or by mask"):
+            with pytest.raises(ConfigError, match="by box, by mask or by at"):
                 studio.repair(book, PANEL, **wrong)
         with pytest.raises(ConfigError, match="strength"):
             studio.repair(book, PANEL, box=(0, 0, 1, 1), strength=2)
@@ -174,3 +175,31 @@ def test_a_mask_is_white_or_opaque_where_it_counts() -> None:
         painted_mask(Image.new("L", (10, 10)), (10, 10))
     with pytest.raises(ConfigError, match="mask"):
         painted_mask(b"no picture", (10, 10))
+
+
+def test_a_click_means_the_head_under_it(opened: Callable[..., Studio], folder: Path) -> None:
+    with opened(detail="off") as studio:
+        book = drawn(studio, folder / "book")
+        best = book.panels[PANEL].best
+        before = np.asarray(stored_picture(studio.library.load(best.drawn.blob)).convert("RGB"), int)
+        assert best.drawn.measured is not None
+        figure = best.drawn.measured.sightings[0].box
+        assert figure is not None
+        assert studio.models.heads is not None
+        picture = Image.fromarray(before.astype(np.uint8))
+        head = studio.models.heads.heads([picture], [[figure]])[0][0]
+        assert head is not None
+        clicked = studio.repair(book, PANEL, at=head.centre, words="smiling", seed=5)
+        changed = np.abs(before - pixels(studio, clicked)).max(-1) > 0
+        rows, _ = np.nonzero(changed)
+        assert len(rows)
+        assert rows.max() < (head.bottom + 0.15) * picture.height, "the figure below the head stays"
+        with studio.running() as context:
+            x, y = figure.centre[0], figure.bottom - 0.05
+            body = np.asarray(clicked_mask((x * picture.width, y * picture.height), best.drawn, context))
+            assert (body > 0).mean() > (head.area if head else 0)
+            beside = np.asarray(clicked_mask((0.01, 0.01), best.drawn, context))
+            assert 0 < (beside > 0).mean() < 0.2
+            for wrong in ((0.5,), (-0.1, 0.5), (5000, 3)):
+                with pytest.raises(ConfigError, match="at:"):
+                    clicked_mask(wrong, best.drawn, context)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from model.errors import ConfigError
 from scripts.bench import control, held_out, upscale
 from scripts.starter import pool, train_clip, train_detector, train_segmenter, train_upscaler, train_vae
 from scripts.starter.judge import scenes
@@ -30,7 +31,11 @@ MEASURED = {
     "judge": (scenes.HELD_OUT_SEEDS, 500_000_000),
     "bench of the upscaler": (upscale.FIRST_SEED, 10_000_000),
     "bench of control": (control.SEEDS, 100_000_000),
-    "bench of the starter": (held_out.SEEDS, held_out.RANGES * held_out.RANGE),
+    "bench of the starter": (held_out.SEEDS, held_out.NEAR * held_out.RANGE),
+    "bench of the starter, far ranges": (
+        held_out.first_seed(held_out.NEAR),
+        (held_out.RANGES - held_out.NEAR) * held_out.RANGE,
+    ),
 }
 
 
@@ -48,16 +53,25 @@ def test_the_judge_learns_from_scenes_of_its_own() -> None:
     assert [name for name, span in others.items() if meet(span, TRAINED["judge"])] == []
 
 
-def test_the_bench_has_scenes_of_its_own() -> None:
-    bench = MEASURED["bench of the starter"]
+@pytest.mark.parametrize("name", ["bench of the starter", "bench of the starter, far ranges"])
+def test_the_bench_has_scenes_of_its_own(name: str) -> None:
+    bench = MEASURED[name]
     others = {name: span for name, span in MEASURED.items() if span != bench}
     assert [name for name, span in others.items() if meet(span, bench)] == []
 
 
 @pytest.mark.parametrize("number", [-1, held_out.RANGES])
 def test_bench_refuses_ranges_that_are_not_its_own(number: int) -> None:
-    with pytest.raises(ValueError, match="out of range"):
+    with pytest.raises(ConfigError, match="use 0 to 1000000"):
         held_out.held_out_panels(1, number)
+
+
+@pytest.mark.parametrize("number", [0, 39, 40, 4711, 1_000_000])
+def test_bench_has_a_million_ranges(number: int) -> None:
+    assert held_out.held_out_panels(2, number) != held_out.held_out_panels(2, number - 1 if number else 1)
+    cast, panels = held_out.cast_panels(1, number)
+    assert len(cast) == held_out.MEMBERS
+    assert panels
 
 
 def test_measurements_within_a_range_do_not_meet() -> None:
