@@ -92,8 +92,6 @@ class House:
             if kept is not None and kept[0] == key:
                 self._sights.move_to_end(book)
                 return kept[1]
-        from model.run.folder import with_key
-
         plan = with_key(self.plan(book, state.story), self.library)
         sight = Sight(state=state, plan=plan, drawn=self.drawn(book, plan))
         with self._lock:
