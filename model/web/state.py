@@ -92,7 +92,7 @@ class House:
             if kept is not None and kept[0] == key:
                 self._sights.move_to_end(book)
                 return kept[1]
-        plan = self.plan(book, state.story)
+        plan = with_key(self.plan(book, state.story), self.library)
         sight = Sight(state=state, plan=plan, drawn=self.drawn(book, plan))
         with self._lock:
             self._sights[book] = key, sight
@@ -109,8 +109,7 @@ class House:
         from model.run.plan import read_plan
 
         studio = self.studio(book)
-        plan = read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
-        return with_key(plan, self.library)
+        return read_plan(story, seed=studio.settings.seed, shapes=self.outline(book).shapes)
 
     def drawn(self, book: str, plan: Plan) -> BookDrawn:
         """What is drawn of a plan of this book."""

@@ -6,6 +6,7 @@ In: a book's `Sight`, or a story under change. Out: values of `schemas.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from model.page.layout.templates import template_names
 from model.story.plan import Plan
@@ -102,7 +103,8 @@ def edited(house: House, name: str, change: Change | None, pages: Collection[int
 def previewed(house: House, state: State, edits: Sequence[Edit], pages: Collection[int]) -> s.Previewed:
     """How pages would look after edits that nobody took yet."""
     change, _, story = house.books.tried(state, edits)
-    plan = house.plan(state.name, story)
+    # Nothing is kept of a preview, and so no key is looked for.
+    plan = replace(house.plan(state.name, story), key=house.sight(state.name).plan.key)
     drawn = house.drawn(state.name, plan)
     return s.Previewed(
         pages=pages_of(house, plan, story, drawn, set(pages)),

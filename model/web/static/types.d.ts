@@ -394,7 +394,7 @@ export interface NewBook {
   story?: Record<string, any> | null;
 }
 
-/** What is to be done. `panel`: of redraw and repair; `panels`: of panels; `n`: tries of redraw; `box` (x, y, width, height in fractions), `words`: of repair; `formats`: of export; `name`: of download. */
+/** What is to be done. `panel`: of redraw and repair; `panels`: of panels; `n`: tries of redraw; `box` (x, y, width, height in fractions) or `mask` (a picture that is white where it is wrong), and `words`: of repair; `formats`: of export; `name`: of download. */
 export interface NewJob {
   kind: "draw" | "panels" | "redraw" | "rehearse" | "repair" | "export" | "download";
   book?: string | null;
@@ -403,6 +403,7 @@ export interface NewJob {
   n?: number;
   seed?: number | null;
   box?: [number, number, number, number] | null;
+  mask?: string | null;
   words?: string;
   formats?: ("png" | "pdf" | "cbz" | "html" | "epub" | "webtoon" | "layers")[];
   name?: string;
@@ -664,6 +665,11 @@ export interface SplitPanel {
   do: "split_panel";
   panel: string;
   line: number;
+}
+
+/** A picture that is in the library now. */
+export interface Stored {
+  picture: string;
 }
 
 /** A template, and its frames in fractions of a page, in reading order. */
