@@ -25,9 +25,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from scripts.bench.command import run, seed_flag
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = (
@@ -197,12 +199,13 @@ def slower(workspace: Path, listeners: int, steps: int, chance: random.Random) -
         return sum(alone), sum(before), min(got)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in (("edits", 50), ("pages", 100), ("listeners", 200), ("steps", 8), ("seed", 0)):
+    for name, default in (("edits", 50), ("pages", 100), ("listeners", 200), ("steps", 8)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    flags = parser.parse_args()
+    seed_flag(parser, 0)
+    flags = parser.parse_args(argv)
     chance = random.Random(flags.seed)
     facts: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="autostudio-bench-") as name:
@@ -219,7 +222,8 @@ def main() -> None:
     for key, value in facts.items():
         print(f"{key:12} {value:>10}")
     print(json.dumps(facts))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))
