@@ -40,6 +40,7 @@ TAKEN_AWAY = {
     "model/memory/vibe/store.py _replace": "temporary files by their exact name; the backup",
     "model/ours.py remove_ours": "files that say they are ours",
     "model/ours.py set_aside": "a file of somebody else gets a free name",
+    "model/web/shelving.py _put": "the folder that this call made, when its story could not be written",
     "quantization/writing.py write_gguf": "its own partial file, whose first bytes were looked at",
 }
 

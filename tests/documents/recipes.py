@@ -108,6 +108,18 @@ def exports(place: Place, words: list[str]) -> None:
     assert set(out.rglob("*")) - before, "nothing was written"
 
 
+def repairs(place: Place, words: list[str]) -> None:
+    """Part of a panel of a book that was drawn before."""
+    place.story()
+    place.run(place.quick(["my_story.json", "--out", "outputs/first-light"], ["draw"], blind=False))
+    place.picture("painted.png", "white")
+    place.run(words)
+    record = json.loads((place.folder / "outputs/first-light/run.json").read_text(encoding="utf-8"))
+    panel = next(one for one in record["panels"] if one["id"] == "p001_02")
+    assert len(panel["candidates"]) > 1
+    assert panel["request"]["repair"]["picture"] != panel["picture"]
+
+
 # --- what is remembered
 
 
@@ -362,6 +374,7 @@ RECIPES: dict[str, Recipe] = {
     r"run\.py --version": shows_version,
     r"run\.py layout .*": lays_out,
     r"run\.py export .*": exports,
+    r"run\.py repair .*": repairs,
     r"run\.py vibe .*": vibes,
     r"run\.py characters .*": characters,
     r"run\.py chronicle .*": chronicle,
