@@ -32,6 +32,12 @@ CAST, PANELS = 2, 3  # of the story
 Story = Callable[[], dict[str, Any]]
 
 
+@pytest.fixture(scope="session")
+def story(story: Story) -> Story:
+    """The story with an id of its own, so that versions of it in other files are the same story."""
+    return lambda: {"id": "two-friends", **story()}
+
+
 @pytest.fixture(scope="module")
 def book(desk_in: Any, story: Story, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A desk on which the story has been drawn once, through run.py, with nothing preloaded."""
@@ -286,7 +292,7 @@ def test_layout_draws_the_plan_and_opens_no_library(desk: Any, story: Story) -> 
 
 def test_several_stories_share_the_models_and_the_library(book: Any, story: Story) -> None:
     other = story()
-    other["title"] = "Two Friends Again"
+    other |= {"id": "two-friends-again", "title": "Two Friends Again"}
     other["pages"][1]["panels"][0]["scene"] = "night city"
     done = book.run("story.json", book.write(other, "again.json"))
     assert done.code == 0, done.err
