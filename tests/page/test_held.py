@@ -63,3 +63,14 @@ def test_in_a_crowded_panel_too() -> None:
     held = next(one for one in balloons if one.held and not one.joined)
     assert held.number == 0
     assert held.rect.bottom == pytest.approx(FRAME.inset(3.0).bottom)
+
+
+@pytest.mark.parametrize("text", ["You're late!", "I ran the whole way. Then I ran back for the headphones."])
+@pytest.mark.parametrize("at", [(0.41, 0.5), (0.2, 0.6), (0.5, 0.9), (0.9, 0.1)])
+def test_letters_stay_as_large_as_they_were(text: str, at: tuple[float, float]) -> None:
+    def sizes(place: tuple[float, float] | None) -> list[float]:
+        art = _panel(place, None, text=text)
+        found = letter_panel(art, FRAME, WHOLE, "ltr", Hand(faces=house_faces())).balloons
+        return [balloon.size for balloon in found]
+
+    assert sizes(at) == sizes(None)

@@ -72,6 +72,10 @@ def arrange(
         room: where balloons may stand.
         direction: "ltr" or "rtl".
     """
+    if any(part.held for part in parts):
+        kept = _around_held(parts, heads, people, room, direction, hand)
+        if kept is not None:
+            return kept
     found = _around_people(parts, heads, people, room, direction, hand)
     if found is not None and found.wrong and len(parts) <= _CROWD:
         strict = _around_people(parts, heads, people, room, direction, hand, strict=True)
@@ -95,6 +99,24 @@ def arrange(
         return Judged(ways.balloons, ways.faults + _MISLEADING * len(pairs), tuple(sorted(troubled)))
 
     return mended(found.places, judged, moved)
+
+
+def _around_held(
+    parts: tuple[Part, ...],
+    heads: Heads,
+    people: tuple[Person, ...],
+    room: Rect,
+    direction: str,
+    hand: Hand,
+) -> tuple[Balloon, ...] | None:
+    """Balloons round those that somebody put in their place, in letters as large as if nobody had: who moves
+    a balloon wants it there, not smaller. None when they have no room so."""
+    free = arrange(tuple(replace(part, held=None) for part in parts), heads, people, room, direction, hand)
+    if free is None:
+        return None
+    size = max(balloon.size for balloon in free)
+    found = _around_people(parts, heads, people, room, direction, hand, sizes=(size,))
+    return None if found is None else found.balloons
 
 
 def _in_rows(
@@ -139,14 +161,20 @@ def _around_people(
     hand: Hand,
     *,
     strict: bool = False,
+    sizes: tuple[float, ...] = (),
 ) -> _Found | None:
-    """Letter a panel as its picture asks for; None when it is too full. `strict`: in smaller letters."""
+    """Letter a panel as its picture asks for; None when it is too full.
+
+    Args:
+        strict: in smaller letters.
+        sizes: in these alone.
+    """
     spared = tuple((one.head, 5.0) for one in people) + tuple((face_of(one.head), 16.0) for one in people)
     figures = tuple(one.figure for one in people)
     best: _Found | None = None
     in_vain = 0
     crowded = len(parts) > _CROWD
-    sizes = _sizes()[-3:] if strict else _sizes()[:: 3 if crowded else 1]
+    sizes = sizes or (_sizes()[-3:] if strict else _sizes()[:: 3 if crowded else 1])
     for size in sizes:
         settings = _loose(parts, size, room, hand)
         if settings is None:
