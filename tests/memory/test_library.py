@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from model.errors import IntegrityError, StorageError
 from model.files import BlobId
+from model.memory.panels.cache import NewPanel, PanelCache
 from model.memory.store import schema
 from model.memory.store.library import Library
 from tests.chance import examples
@@ -291,3 +293,21 @@ def test_a_full_disk_leaves_earlier_rows_and_blobs_intact(tmp_path: Path) -> Non
         assert keys(library) == kept | {"with space again"}
         assert library.load(early) == b"early"
         assert [path.name for path in tmp_path.glob("blobs/*/*")] == [early]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("panels.created", "'abc'"),
+        ("panels.blob", "x'ff00'"),
+        ("panels.params", "'['"),
+        ("panels.bytes", "1.5"),
+    ],
+)
+def test_a_column_of_another_type_is_damage(column: str, value: str, tmp_path: Path) -> None:
+    with Library.open(tmp_path) as library:
+        PanelCache(library).add(NewPanel(key="a" * 64, picture=b"x", prompt="", params={}))
+        with library.writing() as connection:
+            connection.execute(f"UPDATE panels SET {column.partition('.')[2]} = {value}")
+    with pytest.raises(IntegrityError, match=re.escape(f"{column} holds values that it cannot have")):
+        Library.open(tmp_path)

@@ -91,6 +91,8 @@ class Library:
             try:
                 if schema.version(connection, file) < len(schema.STEPS):
                     schema.migrate(connection)
+                if found := schema.mistyped(connection):
+                    raise _damaged(file, found)
             except BaseException:
                 connection.close()
                 raise

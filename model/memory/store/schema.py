@@ -319,6 +319,42 @@ def version(connection: sqlite3.Connection, path: Path) -> int:
     return taken
 
 
+# What a value of each declared type may be; SQLite itself takes anything anywhere.
+_STORED = {
+    "TEXT": ("text",),
+    "INTEGER": ("integer",),
+    "REAL": ("real", "integer"),
+    "BLOB": ("blob",),
+}
+# Texts that are read as lists, and those that name one of a few kinds.
+_READ_AS = {
+    ("memories", "present"): "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' END",
+    ("memories", "told"): "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' END",
+    ("panels", "params"): "CASE WHEN json_valid({0}) THEN json_type({0}) = 'object' END",
+    ("passages", "kind"): "{0} IN ('fact', 'happened', 'seen', 'said', 'thought')",
+}
+
+
+def mistyped(connection: sqlite3.Connection) -> str:
+    """Where a table holds what its columns cannot, in words; "" where all is well."""
+    tables = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        " AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE 'passage~_words~_%' ESCAPE '~'"
+    ).fetchall()
+    for (table,) in tables:
+        for column in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+            name, declared = column[1], column[2]
+            kinds = ", ".join(f"'{kind}'" for kind in (*_STORED.get(declared, ()), "null"))
+            quoted = f'"{name}"'
+            wrong = [f"typeof({quoted}) NOT IN ({kinds})"] if declared in _STORED else []
+            if rule := _READ_AS.get((table, name)):
+                wrong.append(f"NOT coalesce({rule.format(quoted)}, 0)")
+            query = f'SELECT 1 FROM "{table}" WHERE {" OR ".join(wrong)} LIMIT 1'
+            if wrong and connection.execute(query).fetchone():
+                return f"{table}.{name} holds values that it cannot have"
+    return ""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Take the steps that are still to take, all or none."""
     connection.execute("BEGIN IMMEDIATE")
