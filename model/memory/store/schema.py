@@ -342,17 +342,25 @@ def mistyped(connection: sqlite3.Connection) -> str:
         " AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE 'passage~_words~_%' ESCAPE '~'"
     ).fetchall()
     for (table,) in tables:
+        wrong: dict[str, str] = {}
         for column in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
             name, declared = column[1], column[2]
             kinds = ", ".join(f"'{kind}'" for kind in (*_STORED.get(declared, ()), "null"))
             quoted = f'"{name}"'
-            wrong = [f"typeof({quoted}) NOT IN ({kinds})"] if declared in _STORED else []
+            rules = [f"typeof({quoted}) NOT IN ({kinds})"] if declared in _STORED else []
             if rule := _READ_AS.get((table, name)):
-                wrong.append(f"NOT coalesce({rule.format(quoted)}, 0)")
-            query = f'SELECT 1 FROM "{table}" WHERE {" OR ".join(wrong)} LIMIT 1'
-            if wrong and connection.execute(query).fetchone():
-                return f"{table}.{name} holds values that it cannot have"
+                rules.append(f"NOT coalesce({rule.format(quoted)}, 0)")
+            if rules:
+                wrong[name] = " OR ".join(rules)
+        # All columns in one pass; which one it is, is asked only where one is wrong.
+        if wrong and _any(connection, table, " OR ".join(wrong.values())):
+            name = next(name for name, rule in wrong.items() if _any(connection, table, rule))
+            return f"{table}.{name} holds values that it cannot have"
     return ""
+
+
+def _any(connection: sqlite3.Connection, table: str, rule: str) -> bool:
+    return connection.execute(f'SELECT 1 FROM "{table}" WHERE {rule} LIMIT 1').fetchone() is not None
 
 
 def migrate(connection: sqlite3.Connection) -> None:
