@@ -95,6 +95,9 @@ def test_the_wheel_has_what_a_first_book_needs_and_no_more(wheel: Path) -> None:
         "model/starter/manifest.json",
         "model/starter/transformer/flux-q8_0.gguf",
         "model/page/export/reader.css",
+        "model/web/static/index.html",
+        "model/web/static/vendor/preact.js",
+        "model/web/static/vendor/LICENSE-preact.txt",
     ):
         assert name in names
     assert not any(name.endswith((".md", ".png", ".ipynb")) for name in names)
