@@ -37,7 +37,7 @@ from model.render.png import encode
 from model.run.accept import Candidate, Outcome, PanelJob, draw_accepted
 from model.run.bind import lettered
 from model.run.book import Book, Report
-from model.run.choose import further_tries, repaired_tries, with_decisions
+from model.run.choose import with_decisions, with_tries
 from model.run.click import clicked
 from model.run.context import Context
 from model.run.finish import finish
@@ -238,8 +238,9 @@ class Studio:
                 attempts = (job.request_for(number).seed for number in range(1, len(tried) + 2))
                 seed = next((one for one in attempts if one not in tried), max(tried) + 1)
             first = job.request_for(0)
-            wanted = replace(first, seed=seed).key
-            panels = {**book.panels, **further_tries(book.panels, {panel: seed}, book.jobs, context, vibe)}
+            request = replace(first, seed=seed)
+            wanted = request.key
+            panels = {**book.panels, **with_tries(book.panels, {panel: request}, book.jobs, context, vibe)}
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries = Tries(context.library)
@@ -312,8 +313,9 @@ class Studio:
                 before = tries.of(book.plan.key, job.identity, first.key).repairs
                 seed = (first.seed + 1 + len(before)) % 2**53
             facts = to_facts(asked, seed)
-            panels = {**book.panels, **repaired_tries(book.panels, {panel: facts}, book.jobs, context, vibe)}
-            wanted = repaired_request(first, facts).key
+            request = repaired_request(first, facts)
+            wanted = request.key
+            panels = {**book.panels, **with_tries(book.panels, {panel: request}, book.jobs, context, vibe)}
             new = next(one for one in panels[panel].candidates if one.request.key == wanted)
             if new.drawn.blob:
                 tries.add_repair(book.plan.key, job.identity, first.key, facts)

@@ -33,58 +33,34 @@ def with_decisions(
         AutoStudioError: see `draw_all`.
     """
     tries = Tries(context.library)
-    decided = {panel: tries.of(story, job.identity, job.request_for(0).key) for panel, job in jobs.items()}
-    done = dict(panels)
-    most = max((len(one.seeds) for one in decided.values()), default=0)
-    for number in range(most):
-        seeds = {panel: one.seeds[number] for panel, one in decided.items() if number < len(one.seeds)}
-        done |= further_tries(done, seeds, jobs, context, vibe)
-    for number in range(max((len(one.repairs) for one in decided.values()), default=0)):
-        facts = {panel: one.repairs[number] for panel, one in decided.items() if number < len(one.repairs)}
-        done |= repaired_tries(done, facts, jobs, context, vibe)
-    return {panel: replace(outcome, chosen=decided[panel].chosen) for panel, outcome in done.items()}
+    done, chosen = dict(panels), {}
+    further: dict[str, list[PanelRequest]] = {}
+    for panel, job in jobs.items():
+        first = job.request_for(0)
+        decided = tries.of(story, job.identity, first.key)
+        chosen[panel] = decided.chosen
+        further[panel] = [replace(first, seed=seed) for seed in decided.seeds]
+        further[panel] += [repaired_request(first, facts) for facts in decided.repairs]
+    # In rounds, so that tries of many panels are drawn together.
+    for number in range(max(map(len, further.values()), default=0)):
+        requests = {panel: some[number] for panel, some in further.items() if number < len(some)}
+        done |= with_tries(done, requests, jobs, context, vibe)
+    return {panel: replace(outcome, chosen=chosen[panel]) for panel, outcome in done.items()}
 
 
-def further_tries(
-    panels: Mapping[str, Outcome],
-    seeds: Mapping[str, int],
-    jobs: Mapping[str, PanelJob],
-    context: Context,
-    vibe: VibeMemory | None,
-) -> dict[str, Outcome]:
-    """The named panels, each with one more try; a seed that was tried already adds none.
-
-    Args:
-        seeds: panel id → seed of the further try.
-    """
-    requests = {panel: replace(jobs[panel].request_for(0), seed=seed) for panel, seed in seeds.items()}
-    return _with_tries(panels, requests, jobs, context, vibe)
-
-
-def repaired_tries(
-    panels: Mapping[str, Outcome],
-    facts: Mapping[str, str],
-    jobs: Mapping[str, PanelJob],
-    context: Context,
-    vibe: VibeMemory | None,
-) -> dict[str, Outcome]:
-    """The named panels, each with one repaired try; the same repair twice adds none.
-
-    Args:
-        facts: panel id → its repair, see `repair.to_facts`.
-    """
-    requests = {panel: repaired_request(jobs[panel].request_for(0), one) for panel, one in facts.items()}
-    return _with_tries(panels, requests, jobs, context, vibe)
-
-
-def _with_tries(
+def with_tries(
     panels: Mapping[str, Outcome],
     requests: Mapping[str, PanelRequest],
     jobs: Mapping[str, PanelJob],
     context: Context,
     vibe: VibeMemory | None,
 ) -> dict[str, Outcome]:
-    """The panels of the requests, each with its request as one more try, unless it was tried already."""
+    """The panels of the requests, each with its request as one more try, drawn and judged; those that were
+    tried already are left out.
+
+    Args:
+        requests: panel id → what to try.
+    """
     new = {
         panel: request
         for panel, request in requests.items()

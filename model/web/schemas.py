@@ -532,7 +532,7 @@ class Explained(Value):
 
 
 class MemoryView(Value):
-    """One thing that is remembered, and by whom. Page and panel from 1; 0: of none."""
+    """One memory and the characters who know it. Page and panel count from 1; 0 means that it has none."""
 
     id: int
     page: int

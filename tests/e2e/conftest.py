@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import pytest
 
+from tests.stories import two_friends
+
 ROOT = Path(__file__).parents[2]
 STEPS = 2
 
@@ -169,30 +171,4 @@ def desk(desk_in: Callable[[Path], Desk], tmp_path: Path) -> Desk:
 @pytest.fixture(scope="session")
 def story() -> Callable[[], dict[str, Any]]:
     """A new copy of a story of two pages, three panels and two characters."""
-    return lambda: {
-        "version": 1,
-        "title": "Two Friends",
-        "characters": {
-            "mika": {"name": "Mika", "description": "girl with red hair, glasses"},
-            "ren": {"name": "Ren", "description": "boy with blue hair, hoodie"},
-        },
-        "pages": [
-            {
-                "panels": [
-                    {
-                        "scene": "beach",
-                        "shot": "wide",
-                        "caption": "At last.",
-                        "characters": [{"id": "mika", "action": "standing"}],
-                        "dialogue": [{"speaker": "mika", "text": "Hello!"}],
-                    },
-                    {
-                        "scene": "beach",
-                        "characters": [{"id": "mika"}, {"id": "ren", "action": "waving"}],
-                        "dialogue": [{"speaker": "ren", "text": "You came."}],
-                    },
-                ]
-            },
-            {"panels": [{"scene": "sunset", "shot": "wide", "caption": "The end."}]},
-        ],
-    }
+    return two_friends

@@ -19,6 +19,7 @@ from model.web.app import application, guarded
 from model.web.serve import LOCAL, listening_at
 from model.web.state import House
 from model.web.workspace import Workspace
+from tests.stories import two_friends
 
 Tree = dict[str, Any]
 
@@ -128,35 +129,11 @@ def drawing(tiny: Path) -> Tree:
 
 @pytest.fixture
 def story() -> Tree:
-    return {
-        "title": "Two Friends",
-        "characters": {
-            "mika": {"name": "Mika", "description": "girl with red hair, glasses"},
-            "ren": {"name": "Ren", "description": "boy with blue hair, hoodie"},
-        },
-        "pages": [
-            {
-                "panels": [
-                    {
-                        "scene": "beach",
-                        "shot": "wide",
-                        "caption": "At last.",
-                        "characters": [{"id": "mika", "action": "standing"}],
-                        "dialogue": [
-                            {"speaker": "mika", "text": "Hello!"},
-                            {"speaker": "mika", "text": "Are you there?", "kind": "shout"},
-                        ],
-                    },
-                    {
-                        "scene": "beach",
-                        "characters": [{"id": "mika"}, {"id": "ren", "action": "waving"}],
-                        "dialogue": [{"speaker": "ren", "text": "You came."}],
-                    },
-                ]
-            },
-            {"panels": [{"scene": "sunset", "shot": "wide", "caption": "The end."}]},
-        ],
-    }
+    story = two_friends()
+    story["pages"][0]["panels"][0]["dialogue"].append(
+        {"speaker": "mika", "text": "Are you there?", "kind": "shout"}
+    )
+    return story
 
 
 @pytest.fixture

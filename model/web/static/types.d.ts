@@ -313,7 +313,7 @@ export interface MachineView {
   flags: FlagView[];
 }
 
-/** One thing that is remembered, and by whom. Page and panel from 1; 0: of none. */
+/** One memory and the characters who know it. Page and panel count from 1; 0 means that it has none. */
 export interface MemoryView {
   id: number;
   page: number;
