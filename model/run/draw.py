@@ -78,7 +78,7 @@ def draw_all(
         record = records[request.key]
         if record is not None:
             done[request.key] = _kept(request, record, context.models, cached=True)
-            if done[request.key].measured is None or done[request.key].embedding is None:
+            if _lacks(done[request.key]):
                 unmeasured.append((request, record))
     done |= _measure_kept(unmeasured, context)
     for key, drawn in done.items():
@@ -127,7 +127,8 @@ def _draw_plain(
     found = [(one, PanelCache(context.library).get(one.key)) for one in plain]
     kept = [(one, record) for one, record in found if record is not None]
     done = {one.key: _kept(one, record, context.models, cached=True) for one, record in kept}
-    done |= _measure_kept([pair for pair in kept if done[pair[0].key].measured is None], context)
+    lacking = [pair for pair in kept if _lacks(done[pair[0].key])]
+    done |= _measure_kept(lacking, context)
     counter.to(counter.done + len(kept))
     missing = [one for one in plain if one.key not in done]
     return done | (_draw_batch(missing, context, counter, named) if missing else {})
@@ -154,7 +155,11 @@ def _detail_batch(
         again = measure_all([good[i] for i in changed], [after[i] for i in changed], models, library)
         for index, one in zip(changed, again, strict=True):
             measured[index] = one
-        embedded = _embed(after, models)
+        new = dict(zip(changed, _embed([after[i] for i in changed], models), strict=True))
+        embedded = [
+            new.get(index) or _embedding(before[one.key], after[index], models)
+            for index, one in enumerate(good)
+        ]
     times = [round(before[one.key].seconds + seconds, 3) for one in good]
     facts = [{"heads": count} for count in counts]  # that were drawn once more and kept
     done = _commit(good, after, measured, embedded, times, facts, context, names)
@@ -220,6 +225,18 @@ def _embed(pictures: Sequence[Image.Image], models: Models) -> list[Embedding]:
         Embedding(space=models.space, vector=vector.astype("<f2"))
         for vector in models.encoder.encode_images(pictures)
     ]
+
+
+def _embedding(drawn: Drawn, picture: Image.Image, models: Models) -> Embedding:
+    """The kept embedding of a picture that did not change; a new one where none is kept."""
+    if drawn.embedding is None:
+        return _embed([picture], models)[0]
+    return Embedding(space=models.space, vector=drawn.embedding.astype("<f2"))
+
+
+def _lacks(drawn: Drawn) -> bool:
+    """Whether a kept picture is yet to be measured or embedded."""
+    return drawn.measured is None or drawn.embedding is None
 
 
 def _vector(record: PanelRecord, models: Models) -> NDArray[np.float32] | None:

@@ -79,7 +79,7 @@ def _faces(
     seen: Sequence[tuple[int, int, Box]], pictures: Sequence[Image.Image], models: Models
 ) -> list[float | None]:
     """How well the head of each figure is drawn, in the order of `seen`."""
-    if models.heads is None or not seen:
+    if models.heads is None or not models.heads.scores or not seen:
         return [None] * len(seen)
     figures: list[list[Box]] = [[] for _ in pictures]
     for i, _, box in seen:

@@ -84,6 +84,8 @@ class FaceJudge:
         IntegrityError: they are not what they should be.
     """
 
+    scores = True  # see `Heads`
+
     def __init__(self, folder: Path, *, device: str = "cpu") -> None:
         for name in (CONFIG, WEIGHTS):
             if not (folder / name).is_file():

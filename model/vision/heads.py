@@ -26,7 +26,10 @@ Scorer = Callable[[Sequence[Image.Image]], Sequence[float]]
 
 
 class Heads(Protocol):
-    """Finds heads and says how well they are drawn."""
+    """Finds heads and says how well they are drawn. `scores`: it can say; else nobody need look for them."""
+
+    @property
+    def scores(self) -> bool: ...
 
     def heads(
         self, pictures: Sequence[Image.Image], figures: Sequence[Sequence[Box]]
@@ -43,6 +46,8 @@ class Heads(Protocol):
 
 class DetectedHeads:
     """Heads as a detector of phrases finds them; it cannot say how well they are drawn."""
+
+    scores = False
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -73,6 +78,8 @@ class ScoredHeads:
             1 (good).
         name: of the scorer, for messages.
     """
+
+    scores = True
 
     def __init__(self, finder: Heads, scorer: Scorer, name: str) -> None:
         self._finder, self._scorer, self._name = finder, scorer, name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from model.memory.characters.looks import Look
 from model.memory.characters.sightings import Sightings
 from model.memory.store.library import Library
 from model.render.png import encode
+from model.render.request import PanelRequest, Region, Sampling
 from model.run.draw import Drawn
+from model.run.measure import measure_all
 from model.run.models import Models
 from model.run.plan import read_plan
 from model.run.portrait import read_portrait
@@ -147,3 +149,34 @@ def test_a_figure_is_cut_out_of_a_picture_that_somebody_brings(desk: Desk, tmp_p
     assert (made[:3, :3] == 255).all()
     whole, how = read_portrait(tmp_path / "panel.png", None)
     assert (how, Image.open(io.BytesIO(whole)).size) == ("the whole picture", (256, 256))
+
+
+@pytest.mark.parametrize("scores", [True, False])
+def test_heads_are_looked_for_where_somebody_can_score_them(desk: Desk, scores: bool) -> None:
+    class Looking:
+        def __init__(self) -> None:
+            self.scores, self.looked = scores, 0
+
+        def heads(self, pictures: Sequence[Image.Image], figures: Sequence[Sequence[Box]]) -> list[list[Box]]:
+            self.looked += 1
+            return [list(row) for row in figures]
+
+        def score(self, pictures: Sequence[Image.Image], heads: Sequence[Sequence[Box]]) -> list[list[float]]:
+            return [[0.25] * len(row) for row in heads]
+
+    looking = Looking()
+    desk.models.heads = looking
+    request = PanelRequest(
+        weights="w",
+        width=256,
+        height=256,
+        prompt="",
+        negative="",
+        regions=(Region(box=desk.truth.box, prompt="girl"),),
+        seed=0,
+        sampling=Sampling(steps=1, guidance=1.0),
+    )
+    (measured,) = measure_all([request], [desk.picture], desk.models, desk.library)
+    assert measured.sightings[0].box is not None
+    assert measured.sightings[0].face == (0.25 if scores else None)
+    assert looking.looked == int(scores)
